@@ -1,0 +1,4 @@
+//! Stepgate: an OpenID Provider for re-authentication and step-up (RFC 9470).
+//! `docs/architecture.md` says how the house stands; arrows between these modules point down only.
+
+pub mod base;
