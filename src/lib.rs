@@ -2,3 +2,4 @@
 //! `docs/architecture.md` says how the house stands; arrows between these modules point down only.
 
 pub mod base;
+pub mod protocol;
