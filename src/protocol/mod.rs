@@ -3,6 +3,7 @@
 pub mod claims_request;
 pub mod error;
 pub mod list;
+pub mod metadata;
 pub mod parameters;
 pub mod pkce;
 pub mod prompt;

@@ -1,0 +1,232 @@
+//! Client metadata (RFC 7591 §2, OIDC Registration §2) and our own members: parsed once, sound ever after.
+
+use super::list::TokenList;
+use super::list::is_token;
+use super::redirect_uri::RedirectUri;
+use crate::base::time::Seconds;
+use serde::Deserialize;
+use serde::Serialize;
+use url::Url;
+
+/// What a client was registered with. It holds no secret; its serialized form is what the database keeps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientMetadata {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_name: Option<String>,
+    #[serde(default)]
+    pub redirect_uris: Vec<RedirectUri>,
+    #[serde(default)]
+    pub token_endpoint_auth_method: AuthMethod,
+    #[serde(default)]
+    pub application_type: ApplicationType,
+    #[serde(default = "code_grant")]
+    pub grant_types: Vec<String>,
+    #[serde(default = "code_response")]
+    pub response_types: Vec<String>,
+    /// The scopes that the client may ask for; absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<TokenList>,
+    #[serde(default)]
+    pub id_token_signed_response_alg: IdTokenAlg,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<Seconds>,
+    #[serde(default)]
+    pub require_auth_time: bool,
+    #[serde(default)]
+    pub default_acr_values: Vec<String>,
+    /// A class that every answer to this client must reach, whatever its requests say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_acr: Option<String>,
+    /// The oldest proof, in seconds, that an answer to this client may rest on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maximum_age: Option<Seconds>,
+    /// `acr_values` is the voluntary claim of OIDC Core §5.5.1.1, not the requirement of RFC 9470 §5.
+    #[serde(default)]
+    pub acr_values_voluntary: bool,
+    #[serde(default = "yes")]
+    pub require_pkce: bool,
+    #[serde(default)]
+    pub first_party: bool,
+    #[serde(default)]
+    pub skip_consent: bool,
+    #[serde(default)]
+    pub gateway: bool,
+    /// The RFC 8707 identifier of the resource server that this client is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    #[serde(default)]
+    pub scopes_supported: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_uri: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logo_uri: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_uri: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tos_uri: Option<String>,
+    #[serde(default)]
+    pub contacts: Vec<String>,
+    #[serde(default)]
+    pub post_logout_redirect_uris: Vec<RedirectUri>,
+}
+
+/// How a client proves itself at the token endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    #[default]
+    ClientSecretBasic,
+    ClientSecretPost,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApplicationType {
+    #[default]
+    Web,
+    Native,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IdTokenAlg {
+    #[default]
+    RS256,
+    ES256,
+}
+
+impl ClientMetadata {
+    /// Parses registration metadata; an error names the member and says what to do.
+    pub fn parse(value: serde_json::Value, knows_class: impl Fn(&str) -> bool) -> Result<Self, String> {
+        let raw_uris = value.get("redirect_uris").cloned();
+        let metadata: Self = serde_json::from_value(value).map_err(|e| e.to_string())?;
+        let native = metadata.application_type == ApplicationType::Native;
+        for uri in raw_uris.iter().flat_map(|v| v.as_array()).flatten() {
+            RedirectUri::register(uri.as_str().unwrap_or_default(), native)
+                .map_err(|why| format!("redirect_uris: {why}"))?;
+        }
+        metadata.grants()?;
+        metadata.classes(knows_class)?;
+        metadata.resource_server()?;
+        Ok(metadata)
+    }
+
+    pub fn is_public(&self) -> bool {
+        self.token_endpoint_auth_method == AuthMethod::None
+    }
+
+    /// RFC 9700 §2.1.1: always for public clients; a confidential one may promise to check `nonce` instead.
+    pub fn needs_pkce(&self) -> bool {
+        self.require_pkce || self.is_public()
+    }
+
+    pub fn is_native(&self) -> bool {
+        self.application_type == ApplicationType::Native
+    }
+
+    fn grants(&self) -> Result<(), String> {
+        let known = ["authorization_code", "refresh_token", "client_credentials"];
+        if let Some(unknown) = self.grant_types.iter().find(|g| !known.contains(&g.as_str())) {
+            return Err(format!("grant_types: {unknown:?} does not exist here; use {}", known.join(", ")));
+        }
+        if let Some(unknown) = self.response_types.iter().find(|r| r.as_str() != "code") {
+            return Err(format!("response_types: {unknown:?} does not exist here; use \"code\""));
+        }
+        if self.redirect_uris.is_empty() && self.resource.is_none() && self.grant_types == code_grant() {
+            return Err("redirect_uris: a client that signs users in needs at least one".into());
+        }
+        if self.is_public() && !self.require_pkce {
+            return Err(
+                "require_pkce: false is for confidential clients; a public one can't do without".into()
+            );
+        }
+        Ok(())
+    }
+
+    fn classes(&self, knows_class: impl Fn(&str) -> bool) -> Result<(), String> {
+        if let Some(name) = self.minimum_acr.iter().find(|name| !knows_class(name)) {
+            return Err(format!("minimum_acr: no acr class is named {name:?}; see acr_values_supported"));
+        }
+        if let Some(name) = self.default_acr_values.iter().find(|name| !knows_class(name)) {
+            return Err(format!(
+                "default_acr_values: no acr class is named {name:?}; see acr_values_supported"
+            ));
+        }
+        Ok(())
+    }
+
+    fn resource_server(&self) -> Result<(), String> {
+        if let Some(scope) = self.scopes_supported.iter().find(|s| !is_token(s)) {
+            return Err(format!("scopes_supported: {scope:?} is not a scope (RFC 6749 §3.3)"));
+        }
+        let Some(resource) = &self.resource else {
+            return if self.scopes_supported.is_empty() {
+                Ok(())
+            } else {
+                Err("scopes_supported: only a client with a resource defines scopes; give both".into())
+            };
+        };
+        // RFC 8707 §2: an absolute URI without a fragment.
+        match Url::parse(resource) {
+            Ok(_) if !resource.contains('#') => Ok(()),
+            _ => Err(format!("resource: {resource:?} is not an absolute URI without fragment (RFC 8707 §2)")),
+        }
+    }
+}
+
+fn code_grant() -> Vec<String> {
+    vec!["authorization_code".into()]
+}
+
+fn code_response() -> Vec<String> {
+    vec!["code".into()]
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use serde_json::json;
+
+    fn parse(value: Value) -> Result<ClientMetadata, String> {
+        ClientMetadata::parse(value, |name| name == "phr")
+    }
+
+    #[test]
+    fn the_defaults_are_the_safe_ones() {
+        let client = parse(json!({"redirect_uris": ["https://rp.test/cb"]})).unwrap();
+        assert!(client.needs_pkce() && !client.is_public() && !client.first_party && !client.gateway);
+        assert_eq!(client.token_endpoint_auth_method, AuthMethod::ClientSecretBasic);
+    }
+
+    #[test]
+    fn a_wrong_member_is_named() {
+        let uris = json!(["https://rp.test/cb"]);
+        for (metadata, member) in [
+            (json!({}), "redirect_uris"),
+            (json!({"redirect_uris": ["http://rp.test/cb"]}), "redirect_uris"),
+            (json!({"redirect_uris": uris, "minimum_acr": "gold"}), "minimum_acr"),
+            (json!({"redirect_uris": uris, "default_acr_values": ["gold"]}), "default_acr_values"),
+            (json!({"redirect_uris": uris, "grant_types": ["implicit"]}), "grant_types"),
+            (json!({"redirect_uris": uris, "response_types": ["token"]}), "response_types"),
+            (json!({"redirect_uris": uris, "scopes_supported": ["a"]}), "scopes_supported"),
+            (json!({"resource": "api"}), "resource"),
+            (json!({"redirect_uris": uris, "minimum_arc": "phr"}), "minimum_arc"),
+            (
+                json!({"redirect_uris": uris, "token_endpoint_auth_method": "none", "require_pkce": false}),
+                "require_pkce",
+            ),
+        ] {
+            let error = parse(metadata.clone()).unwrap_err();
+            assert!(error.contains(member), "{metadata}: {error}");
+        }
+        assert!(
+            parse(json!({"resource": "http://localhost:8082", "scopes_supported": ["payments"]})).is_ok()
+        );
+    }
+}
