@@ -1,0 +1,41 @@
+//! What an account has to prove itself with. What it *has* never changes what was *shown*.
+
+use super::ledger::Method;
+use crate::base::id::CredentialId;
+use crate::base::id::UserId;
+use crate::base::time::Time;
+
+/// One factor of an account, and the best that it can show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Factor {
+    pub credential: CredentialId,
+    pub method: Method,
+    pub uv: bool,
+    pub device_bound: bool,
+    pub attested: bool,
+    pub enrolled_at: Time,
+}
+
+/// When a user who set up TOTP is asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// At every sign-in.
+    SignIn,
+    /// Only where a request asks for it.
+    StepUp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub user: UserId,
+    pub factors: Vec<Factor>,
+    pub second_factor: SecondFactor,
+}
+
+impl Account {
+    /// Does the account require a second factor? Only TOTP makes it so; a passkey is optional and raises no floor.
+    pub fn requires_second_factor(&self) -> bool {
+        let totp = self.factors.iter().any(|factor| factor.method == Method::Otp);
+        totp && self.second_factor == SecondFactor::SignIn
+    }
+}

@@ -1,0 +1,294 @@
+//! Judges one need: which combination of events serves a class, and which proofs would close the gap.
+
+use super::factors::Account;
+use super::factors::Factor;
+use super::ledger::Assurance;
+use super::ledger::Event;
+use super::ledger::Method;
+use super::ledger::amr;
+use super::need::Need;
+use super::need::Requested;
+use super::plan::Menu;
+use super::plan::Step;
+use super::policy::Class;
+use super::policy::Policy;
+use super::policy::Proof;
+use super::policy::Within;
+use crate::base::id::CredentialId;
+use crate::base::id::EventId;
+use crate::base::id::InteractionId;
+use crate::base::time::Seconds;
+use crate::base::time::Time;
+
+pub struct Judge<'a> {
+    pub need: &'a Need,
+    pub policy: &'a Policy,
+    pub now: Time,
+}
+
+/// The events that serve a class, and the time of the oldest that had to be fresh.
+struct Served<'e> {
+    auth_time: Time,
+    events: Vec<&'e Event>,
+}
+
+/// A class with the name it was asked for.
+type Wanted<'a> = (&'a str, &'a Class);
+
+/// More kinds of factor than this are not searched; an account has four or five.
+const MOST_KINDS: usize = 10;
+
+impl<'a> Judge<'a> {
+    pub fn only_unknown_classes(&self) -> bool {
+        matches!(self.need.requested, Requested::Required(_)) && self.wanted().is_empty()
+    }
+
+    pub fn leading_class(&self) -> String {
+        self.wanted().first().map(|(name, _)| (*name).to_owned()).unwrap_or_default()
+    }
+
+    /// What can be stated from these events, if the need is met.
+    pub fn statement(&self, events: &[Event], account: &Account) -> Option<Assurance> {
+        let floors = self.floors_served(events, account)?;
+        let (name, served) = self.answer(events)?;
+        let mut behind = served.events.clone();
+        for event in floors.into_iter().flat_map(|floor| floor.events) {
+            if !behind.iter().any(|known| known.id == event.id) {
+                behind.push(event);
+            }
+        }
+        Some(Assurance {
+            acr: name.to_owned(),
+            amr: amr(&served.events),
+            auth_time: served.auth_time,
+            events: behind.iter().map(|event| event.id.clone()).collect(),
+            credentials: behind.iter().map(|event| event.credential.clone()).collect(),
+        })
+    }
+
+    /// The ways to the requested classes with what the account has; `None` if there is none.
+    pub fn challenge(&self, events: &[Event], account: &Account) -> Option<Menu> {
+        let wanted = self.wanted();
+        let mut reachable = wanted.iter().filter_map(|(name, class)| {
+            let ways = self.ways(class, events, account, &account.factors);
+            (!ways.is_empty()).then_some((*name, ways))
+        });
+        let (class, mut ways) = reachable.next()?;
+        for way in reachable.flat_map(|(_, ways)| ways) {
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+        Some(Menu { class: class.to_owned(), ways })
+    }
+
+    /// What could be set up to reach a requested class: a passkey or TOTP, never a password or a recovery code.
+    pub fn enrolment(&self, events: &[Event], account: &Account) -> Option<Menu> {
+        let allowed = self.wanted().into_iter().filter(|(_, class)| class.enrol).collect::<Vec<_>>();
+        let helps = |method| {
+            allowed.iter().find(|(_, class)| {
+                let mut factors = account.factors.clone();
+                factors.push(self.new_factor(method));
+                !self.ways(class, events, account, &factors).is_empty()
+            })
+        };
+        let found = [Method::Webauthn, Method::Otp].map(|method| (method, helps(method)));
+        let class = found.iter().find_map(|(_, class)| class.map(|(name, _)| (*name).to_owned()))?;
+        let offered = found.iter().filter(|(_, class)| class.is_some());
+        let ways = offered.map(|(method, _)| vec![Step { method: *method, uv: *method == Method::Webauthn }]);
+        Some(Menu { class, ways: ways.collect() })
+    }
+
+    /// The classes that may be answered, in the order in which they are tried for a challenge.
+    fn wanted(&self) -> Vec<Wanted<'a>> {
+        let named = |names: &'a [String]| {
+            names
+                .iter()
+                .filter_map(|name| Some((name.as_str(), self.policy.class(name)?)))
+                .collect::<Vec<_>>()
+        };
+        let weakest =
+            || self.policy.classes().iter().take(1).map(|class| (class.name.as_str(), class)).collect();
+        match &self.need.requested {
+            Requested::Any => weakest(),
+            Requested::Required(names) => named(names),
+            Requested::Preferred(names) => match named(names) {
+                known if known.is_empty() => weakest(),
+                known => known,
+            },
+        }
+    }
+
+    /// The class to answer with: of the requested ones the first that holds, else the strongest that does.
+    fn answer<'e>(&self, events: &'e [Event]) -> Option<(&'a str, Served<'e>)> {
+        let mut wanted = self.wanted();
+        if matches!(self.need.requested, Requested::Any) {
+            let (_, weakest) = wanted.first()?;
+            self.served(weakest, events)?;
+            wanted = self.policy.classes().iter().rev().map(|class| (class.name.as_str(), class)).collect();
+        }
+        wanted.into_iter().find_map(|(name, class)| Some((name, self.served(class, events)?)))
+    }
+
+    fn floors_served<'e>(&self, events: &'e [Event], account: &Account) -> Option<Vec<Served<'e>>> {
+        let own = account.requires_second_factor().then(|| self.policy.second_factor());
+        let named = self.need.floors.iter().map(|name| self.policy.class(name));
+        // A floor that the policy no longer knows can't be met: fail closed.
+        named.chain(own.map(Some)).map(|class| self.served(class?, events)).collect()
+    }
+
+    /// The best combination of a class: the newest `auth_time`, then the first in the policy.
+    fn served<'e>(&self, class: &Class, events: &'e [Event]) -> Option<Served<'e>> {
+        let mut best = None::<Served>;
+        for combination in &class.any_of {
+            let mut taken = Vec::new();
+            let found = self.assign(class, combination, events, &mut taken);
+            best = newer(best, found);
+        }
+        best
+    }
+
+    /// Gives each proof an event of its own, such that the oldest fresh one is as new as can be.
+    fn assign<'e>(
+        &self,
+        class: &Class,
+        proofs: &[Proof],
+        events: &'e [Event],
+        taken: &mut Vec<&'e Event>,
+    ) -> Option<Served<'e>> {
+        let Some((proof, rest)) = proofs.split_first() else {
+            return Some(Served { auth_time: self.now, events: Vec::new() });
+        };
+        let mut fitting = events
+            .iter()
+            .filter(|event| self.fits(class, proof, event) && !taken.iter().any(|other| other.id == event.id))
+            .collect::<Vec<_>>();
+        fitting.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+        // The others of this combination can take at most `rest.len()` of them.
+        fitting.truncate(rest.len() + 1);
+        let mut best = None;
+        for event in fitting {
+            taken.push(event);
+            let served = self.assign(class, rest, events, taken).map(|mut served| {
+                if proof.within.is_none() {
+                    served.auth_time = served.auth_time.min(event.at);
+                }
+                served.events.insert(0, event);
+                served
+            });
+            taken.pop();
+            best = newer(best, served);
+        }
+        best
+    }
+
+    fn fits(&self, class: &Class, proof: &Proof, event: &Event) -> bool {
+        let age = self.now.seconds_since(event.at);
+        let here = self.need.interaction.as_ref() == Some(&event.interaction);
+        let timely = match proof.within {
+            _ if here => true,
+            _ if self.need.anew => false,
+            None => smaller(self.need.max_age, class.max_age).is_none_or(|max_age| age <= max_age),
+            Some(Within::Span(span)) => age <= span,
+            Some(Within::Session) => true,
+        };
+        timely && proof.is_shown_by(event)
+    }
+
+    /// Every smallest set of further proofs after which `class` and the floors hold.
+    fn ways(&self, class: &Class, events: &[Event], account: &Account, factors: &[Factor]) -> Vec<Vec<Step>> {
+        let here = self.need.interaction.clone().unwrap_or_else(|| InteractionId::from_text("to come"));
+        let need = Need { interaction: Some(here.clone()), ..self.need.clone() };
+        let then = Judge { need: &need, policy: self.policy, now: self.now };
+        let proofs = self.kinds(factors, &here);
+        let mut found = Vec::<usize>::new();
+        let mut sets = (1_usize..1 << proofs.len()).collect::<Vec<_>>();
+        sets.sort_by_key(|set| set.count_ones());
+        for set in sets {
+            let superset = found.iter().any(|smaller| set & smaller == *smaller);
+            if superset {
+                continue;
+            }
+            let given = members(&proofs, set).cloned();
+            let all = events.iter().cloned().chain(given).collect::<Vec<_>>();
+            if then.served(class, &all).is_some() && then.floors_served(&all, account).is_some() {
+                found.push(set);
+            }
+        }
+        let mut ways = found
+            .into_iter()
+            .map(|set| {
+                let mut way = members(&proofs, set)
+                    .map(|event| Step {
+                        method: event.method,
+                        uv: event.method == Method::Webauthn && event.uv,
+                    })
+                    .collect::<Vec<_>>();
+                way.sort();
+                way
+            })
+            .collect::<Vec<_>>();
+        ways.sort_by_key(|way| (way.first().map(|step| step.method), way.len()));
+        ways.dedup();
+        ways
+    }
+
+    /// One proof for each kind of factor, as if it were given now; factors that can show the same are one kind.
+    fn kinds(&self, factors: &[Factor], here: &InteractionId) -> Vec<Event> {
+        let mut kinds = Vec::<(Vec<bool>, Event)>::new();
+        for (index, factor) in factors.iter().enumerate() {
+            let event = self.proof_now(factor, index, here);
+            let shows = self.policy.proofs().map(|proof| proof.is_shown_by(&event)).collect::<Vec<_>>();
+            let alike = kinds.iter().any(|(other, kind)| *other == shows && kind.method == factor.method);
+            if !alike && shows.contains(&true) && kinds.len() < MOST_KINDS {
+                kinds.push((shows, event));
+            }
+        }
+        kinds.into_iter().map(|(_, event)| event).collect()
+    }
+
+    fn proof_now(&self, factor: &Factor, index: usize, here: &InteractionId) -> Event {
+        Event {
+            id: EventId::from_text(format!("to come {index}")),
+            method: factor.method,
+            at: self.now,
+            interaction: here.clone(),
+            credential: factor.credential.clone(),
+            uv: factor.uv,
+            device_bound: factor.device_bound,
+            attested: factor.attested,
+            factor_enrolled_at: factor.enrolled_at,
+        }
+    }
+
+    fn new_factor(&self, method: Method) -> Factor {
+        Factor {
+            credential: CredentialId::from_text("to come"),
+            method,
+            uv: method == Method::Webauthn,
+            device_bound: false,
+            attested: false,
+            enrolled_at: self.now,
+        }
+    }
+}
+
+fn members(proofs: &[Event], set: usize) -> impl Iterator<Item = &Event> {
+    proofs.iter().enumerate().filter(move |(index, _)| set & (1 << index) != 0).map(|(_, event)| event)
+}
+
+fn newer<'e>(best: Option<Served<'e>>, found: Option<Served<'e>>) -> Option<Served<'e>> {
+    match (&best, &found) {
+        (Some(best), Some(found)) if found.auth_time <= best.auth_time => {}
+        (_, None) => {}
+        (_, Some(_)) => return found,
+    }
+    best
+}
+
+fn smaller(a: Option<Seconds>, b: Option<Seconds>) -> Option<Seconds> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
