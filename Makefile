@@ -1,14 +1,16 @@
-.PHONY: help run test lint clean
+.PHONY: help test lint clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
 
+test: ## everything; installs what it needs
+	@scripts/install
+	cargo test --workspace
+
 lint: ## formatting and lints, as strict as they get
+	@scripts/install
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
-
-test: ## everything
-	cargo test --workspace
 
 clean: ## forget what was built
 	cargo clean

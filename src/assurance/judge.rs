@@ -141,45 +141,28 @@ impl<'a> Judge<'a> {
     fn served<'e>(&self, class: &Class, events: &'e [Event]) -> Option<Served<'e>> {
         let mut best = None::<Served>;
         for combination in &class.any_of {
-            let mut taken = Vec::new();
-            let found = self.assign(class, combination, events, &mut taken);
-            best = newer(best, found);
+            best = newer(best, self.combination_served(class, combination, events));
         }
         best
     }
 
-    /// Gives each proof an event of its own, such that the oldest fresh one is as new as can be.
-    fn assign<'e>(
+    /// Gives each proof the newest event that fits. A combination names a method once, so no two want the same event.
+    fn combination_served<'e>(
         &self,
         class: &Class,
         proofs: &[Proof],
         events: &'e [Event],
-        taken: &mut Vec<&'e Event>,
     ) -> Option<Served<'e>> {
-        let Some((proof, rest)) = proofs.split_first() else {
-            return Some(Served { auth_time: self.now, events: Vec::new() });
-        };
-        let mut fitting = events
-            .iter()
-            .filter(|event| self.fits(class, proof, event) && !taken.iter().any(|other| other.id == event.id))
-            .collect::<Vec<_>>();
-        fitting.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-        // The others of this combination can take at most `rest.len()` of them.
-        fitting.truncate(rest.len() + 1);
-        let mut best = None;
-        for event in fitting {
-            taken.push(event);
-            let served = self.assign(class, rest, events, taken).map(|mut served| {
-                if proof.within.is_none() {
-                    served.auth_time = served.auth_time.min(event.at);
-                }
-                served.events.insert(0, event);
-                served
-            });
-            taken.pop();
-            best = newer(best, served);
+        let mut served = Served { auth_time: self.now, events: Vec::new() };
+        for proof in proofs {
+            let fitting = events.iter().filter(|event| self.fits(class, proof, event));
+            let event = fitting.max_by_key(|event| (event.at, &event.id))?;
+            if proof.within.is_none() {
+                served.auth_time = served.auth_time.min(event.at);
+            }
+            served.events.push(event);
         }
-        best
+        Some(served)
     }
 
     fn fits(&self, class: &Class, proof: &Proof, event: &Event) -> bool {

@@ -66,7 +66,6 @@ pub struct PolicyError {
 }
 
 pub const MFA: &str = "urn:stepgate:acr:mfa";
-const MOST_PROOFS: usize = 4;
 
 impl Policy {
     /// Checks classes as settings write them; `second_factor` names the class that a mandatory second factor asks for.
@@ -249,15 +248,15 @@ fn parse_class(at: usize, raw: &RawClass) -> Result<Class, PolicyError> {
 
 fn parse_combination(text: &str) -> Result<Vec<Proof>, String> {
     let proofs = text.split('&').map(parse_proof).collect::<Result<Vec<_>, _>>()?;
-    if proofs.len() > MOST_PROOFS {
-        return Err(format!("has more than {MOST_PROOFS} proofs"));
-    }
     if proofs.iter().all(|proof| proof.within.is_some()) {
         return Err("has no fresh proof; leave \"within\" off at least one".into());
     }
-    for once in [Method::Pwd, Method::Otp] {
-        if proofs.iter().filter(|proof| proof.method == once).count() > 1 {
-            return Err(format!("asks for {} twice; a user has one", once.as_str()));
+    for (at, proof) in proofs.iter().enumerate() {
+        if proofs.iter().take(at).any(|other| other.method == proof.method) {
+            return Err(format!(
+                "asks for {} twice; one proof of a method is all that can be told",
+                proof.method.as_str()
+            ));
         }
     }
     Ok(proofs)

@@ -1,0 +1,164 @@
+//! Properties of `decide`.
+
+use crate::world::NOW;
+use crate::world::World;
+use proptest::prelude::*;
+use stepgate::assurance::Decision;
+use stepgate::assurance::need::Requested;
+use stepgate::assurance::plan::Step;
+use stepgate::base::time::Seconds;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn what_is_stated_is_fresh_and_strong_enough(seed: u64) {
+        let world = World::from_seed(seed);
+        if let Decision::Satisfied(assurance) = world.decide() {
+            let behind = world.events.iter().filter(|e| assurance.events.contains(&e.id)).collect::<Vec<_>>();
+            prop_assert_eq!(behind.len(), assurance.events.len());
+            let class = world.policy.class(&assurance.acr).unwrap();
+            let strong = class.any_of.iter().any(|proofs| {
+                proofs.iter().all(|proof| behind.iter().any(|event| proof.is_shown_by(event)))
+            });
+            prop_assert!(strong);
+            let here = |event: &&&stepgate::assurance::ledger::Event| world.need.interaction.as_ref() == Some(&event.interaction);
+            if world.need.anew {
+                prop_assert!(behind.iter().all(|event| here(&event)));
+            }
+            let oldest = NOW.seconds_since(assurance.auth_time);
+            let given_here = behind.iter().any(|event| here(&event) && event.at == assurance.auth_time);
+            prop_assert!(given_here || oldest <= world.need.max_age.unwrap_or(Seconds(u32::MAX)));
+            if let Requested::Required(names) = &world.need.requested {
+                prop_assert!(names.contains(&assurance.acr));
+            }
+        }
+    }
+
+    #[test]
+    fn a_silent_request_never_shows_a_page(seed: u64) {
+        let mut world = World::from_seed(seed);
+        world.need.silent = true;
+        prop_assert!(matches!(world.decide(), Decision::Satisfied(_) | Decision::Refuse(_)));
+        world.events.clear();
+        prop_assert!(matches!(world.decide(), Decision::Refuse(_)));
+    }
+
+    #[test]
+    fn a_challenge_asks_only_for_what_the_user_has_and_what_helps(seed: u64) {
+        let world = World::from_seed(seed);
+        let known = world.need.subject.as_ref().is_none_or(|subject| *subject == world.account.user);
+        if let (Decision::Challenge(menu), false, true) = (world.decide(), world.events.is_empty(), known) {
+            prop_assert!(!menu.ways.is_empty());
+            for way in &menu.ways {
+                prop_assert!(satisfies(&world, way), "{way:?}");
+                for left_out in 0..way.len() {
+                    let mut fewer = way.clone();
+                    fewer.remove(left_out);
+                    prop_assert!(fewer.is_empty() || !satisfies_any_choice(&world, &fewer), "{way:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn challenges_end_within_the_number_of_factors(seed: u64) {
+        let mut world = World::from_seed(seed);
+        world.need.interaction = Some(stepgate::base::id::InteractionId::from_text("here"));
+        world.need.subject = None;
+        world.events.retain(|event| event.interaction.as_str() != "here");
+        let mut unused = world.account.factors.clone();
+        while let Decision::Challenge(menu) = world.decide() {
+            let first = menu.next_methods()[0];
+            let found = unused.iter().position(|factor| factor.method == first);
+            // Before the first proof the page offers what this account may lack; any factor of theirs will do.
+            let found = found.or_else(|| (world.events.is_empty() && !unused.is_empty()).then_some(0));
+            let Some(found) = found else {
+                prop_assert!(world.events.is_empty(), "asked for {first:?} once more");
+                break;
+            };
+            let factor = unused.remove(found);
+            let proof = world.proof(&factor, &format!("given{}", unused.len()));
+            world.events.push(proof);
+        }
+    }
+
+    #[test]
+    fn one_more_event_never_lowers_what_can_be_stated(seed: u64, which: usize) {
+        let world = World::from_seed(seed);
+        if world.events.is_empty() {
+            return Ok(());
+        }
+        let mut fewer = world.events.clone();
+        fewer.remove(which % world.events.len());
+        if let Decision::Satisfied(before) = world.decide_with(&fewer) {
+            let Decision::Satisfied(after) = world.decide() else { panic!("no longer satisfied") };
+            let rank = |name: &str| match &world.need.requested {
+                Requested::Any => world.policy.names().position(|n| n == name).unwrap() as isize,
+                Requested::Required(names) | Requested::Preferred(names) => {
+                    names.iter().position(|n| n == name).map_or(isize::MIN, |at| -(at as isize))
+                }
+            };
+            prop_assert!(rank(&after.acr) >= rank(&before.acr));
+            prop_assert!(after.acr != before.acr || after.auth_time >= before.auth_time);
+        }
+    }
+
+    #[test]
+    fn nothing_is_stated_without_its_events(seed: u64) {
+        let world = World::from_seed(seed);
+        if let Decision::Satisfied(assurance) = world.decide() {
+            prop_assert!(!assurance.events.is_empty());
+            let others = world.events.iter().filter(|e| !assurance.events.contains(&e.id)).cloned().collect::<Vec<_>>();
+            if let Decision::Satisfied(without) = world.decide_with(&others) {
+                prop_assert!(without.events.iter().all(|id| others.iter().any(|event| event.id == *id)));
+            }
+        }
+    }
+}
+
+/// Some choice of the account's factors for these steps meets the need.
+fn satisfies(world: &World, way: &[Step]) -> bool {
+    satisfies_from(world, way, world.events.clone())
+}
+
+fn satisfies_any_choice(world: &World, way: &[Step]) -> bool {
+    matches!(world.decide(), Decision::Satisfied(_)) || satisfies(world, way) && !prefers_fallback(world)
+}
+
+/// A preference falls back to any class, so fewer proofs may do once it has been given up.
+fn prefers_fallback(world: &World) -> bool {
+    matches!(world.need.requested, Requested::Preferred(_) | Requested::Required(_))
+        && world.need.requested_count() > 1
+}
+
+trait RequestedCount {
+    fn requested_count(&self) -> usize;
+}
+
+impl RequestedCount for stepgate::assurance::need::Need {
+    fn requested_count(&self) -> usize {
+        match &self.requested {
+            Requested::Any => 1,
+            Requested::Required(names) => names.len(),
+            Requested::Preferred(_) => 2,
+        }
+    }
+}
+
+fn satisfies_from(world: &World, way: &[Step], events: Vec<stepgate::assurance::ledger::Event>) -> bool {
+    let Some((step, rest)) = way.split_first() else {
+        let mut here = World::from_seed(0);
+        here.need = world.need.clone();
+        here.need.interaction.get_or_insert_with(|| stepgate::base::id::InteractionId::from_text("here"));
+        here.policy = world.policy.clone();
+        here.account = world.account.clone();
+        return matches!(here.decide_with(&events), Decision::Satisfied(_));
+    };
+    let fitting = world.account.factors.iter().filter(|f| f.method == step.method && f.uv >= step.uv);
+    fitting.into_iter().any(|factor| {
+        let name = format!("given{}", rest.len());
+        let given = events.iter().cloned().chain([world.proof(factor, &name)]).collect();
+        satisfies_from(world, rest, given)
+    })
+}
