@@ -3,9 +3,8 @@
 help: ## what can be done here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
 
-test: ## everything; installs what it needs
-	@scripts/install
-	cargo test --workspace
+test: ## everything, on both databases; installs what it needs
+	@scripts/test
 
 lint: ## formatting and lints, as strict as they get
 	@scripts/install

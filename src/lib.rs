@@ -4,3 +4,4 @@
 pub mod assurance;
 pub mod base;
 pub mod protocol;
+pub mod store;

@@ -1,0 +1,11 @@
+DROP TABLE keys;
+DROP TABLE grants;
+DROP TABLE interactions;
+DROP TABLE session_clients;
+DROP TABLE events;
+DROP TABLE sessions;
+DROP TABLE browsers;
+DROP TABLE clients;
+DROP TABLE credentials;
+DROP TABLE login_names;
+DROP TABLE users;

@@ -1,0 +1,114 @@
+//! Registered clients, some of which are resource servers (RFC 8707). The metadata is opaque here.
+
+use super::connection::Conn;
+use super::schema::clients;
+use crate::base::id::ClientId;
+use crate::base::secret::SecretHash;
+use crate::base::time::Time;
+use diesel::prelude::*;
+use diesel::result::DatabaseErrorKind;
+use diesel::result::Error;
+
+/// A client as stored; `version` changes with every update.
+#[derive(Clone, Debug)]
+pub struct ClientRow {
+    pub id: ClientId,
+    pub version: i64,
+    pub metadata: String,
+    pub secret_hash: Option<SecretHash>,
+    pub disabled: bool,
+}
+
+pub struct NewClient<'a> {
+    pub id: &'a ClientId,
+    pub metadata: &'a str,
+    pub secret_hash: Option<&'a SecretHash>,
+    pub resource: Option<&'a str>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Registered {
+    Done,
+    /// The id or the resource identifier belongs to another client.
+    Taken,
+    /// Somebody else changed the client meanwhile, or there is none.
+    Changed,
+}
+
+pub fn insert(c: &mut Conn, client: &NewClient, now: Time) -> QueryResult<Registered> {
+    let inserted = c.transaction(|c| {
+        diesel::insert_into(clients::table)
+            .values((
+                clients::id.eq(client.id.as_str()),
+                clients::version.eq(1),
+                clients::metadata.eq(client.metadata),
+                clients::secret_hash.eq(client.secret_hash.map(SecretHash::as_str)),
+                clients::resource.eq(client.resource),
+                clients::created_at.eq(now.micros()),
+            ))
+            .execute(c)
+    });
+    registered(inserted)
+}
+
+/// Replaces the metadata of the `version` that was read; a concurrent change wins and this one is told so.
+pub fn update(c: &mut Conn, client: &NewClient, version: i64) -> QueryResult<Registered> {
+    let updated = c.transaction(|c| {
+        diesel::update(clients::table)
+            .filter(clients::id.eq(client.id.as_str()))
+            .filter(clients::version.eq(version))
+            .set((
+                clients::version.eq(version + 1),
+                clients::metadata.eq(client.metadata),
+                clients::secret_hash.eq(client.secret_hash.map(SecretHash::as_str)),
+                clients::resource.eq(client.resource),
+            ))
+            .execute(c)
+    });
+    registered(updated)
+}
+
+pub fn by_id(c: &mut Conn, id: &ClientId) -> QueryResult<Option<ClientRow>> {
+    let row = clients::table.find(id.as_str()).select(COLUMNS).first::<Row>(c).optional()?;
+    Ok(row.map(client))
+}
+
+/// The resource servers with these identifiers.
+pub fn by_resources(c: &mut Conn, identifiers: &[&str]) -> QueryResult<Vec<ClientRow>> {
+    if identifiers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let named = clients::resource.eq_any(identifiers);
+    let rows = clients::table.filter(named).select(COLUMNS).load::<Row>(c)?;
+    Ok(rows.into_iter().map(client).collect())
+}
+
+/// Every client, by id. For administrators, not for requests.
+pub fn list(c: &mut Conn) -> QueryResult<Vec<ClientRow>> {
+    let rows = clients::table.order(clients::id).select(COLUMNS).load::<Row>(c)?;
+    Ok(rows.into_iter().map(client).collect())
+}
+
+type Row = (String, i64, String, Option<String>, Option<i64>);
+type Columns = (clients::id, clients::version, clients::metadata, clients::secret_hash, clients::disabled_at);
+const COLUMNS: Columns =
+    (clients::id, clients::version, clients::metadata, clients::secret_hash, clients::disabled_at);
+
+fn client((id, version, metadata, secret_hash, disabled_at): Row) -> ClientRow {
+    ClientRow {
+        id: ClientId::from_text(id),
+        version,
+        metadata,
+        secret_hash: secret_hash.map(SecretHash::from_stored),
+        disabled: disabled_at.is_some(),
+    }
+}
+
+fn registered(outcome: QueryResult<usize>) -> QueryResult<Registered> {
+    match outcome {
+        Ok(1) => Ok(Registered::Done),
+        Ok(_) => Ok(Registered::Changed),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(Registered::Taken),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,145 @@
+//! Which database, and how a connection to it is made. The variant is picked by the URL's scheme and by nothing else:
+//! trying one after the other would turn a typo into a new, empty SQLite file.
+
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::r2d2::Error;
+use diesel::r2d2::ManageConnection;
+use diesel::sqlite::SqliteConnection;
+use std::fmt;
+use std::fs::DirBuilder;
+use std::fs::OpenOptions;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use url::Url;
+
+/// A connection to either database.
+#[derive(diesel::MultiConnection)]
+pub enum Conn {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// Where the database is. `Debug` and `Display` leave the password out.
+#[derive(Clone)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(Url),
+}
+
+/// Makes connections for a pool.
+pub struct Manager {
+    url: DatabaseUrl,
+    read_only: bool,
+}
+
+impl DatabaseUrl {
+    /// Reads `sqlite://path` or `postgres://…`; the error is the mend.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const MEND: &str = "write sqlite://path/to/file or postgres://user@host/database";
+        if let Some(path) = text.strip_prefix("sqlite://") {
+            let sound = !path.is_empty() && !path.contains(['?', '#']);
+            return sound.then(|| Self::Sqlite(path.into())).ok_or_else(|| format!("names no file; {MEND}"));
+        }
+        match Url::parse(text) {
+            Ok(url) if ["postgres", "postgresql"].contains(&url.scheme()) => Ok(Self::Postgres(url)),
+            Ok(url) => Err(format!("has the unknown scheme {:?}; {MEND}", url.scheme())),
+            Err(_) => Err(format!("is not a URL; {MEND}")),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => {
+                write!(f, "postgres://{}{}", url.host_str().unwrap_or_default(), url.path())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Manager {
+    pub fn reader(url: DatabaseUrl) -> Self {
+        Self { url, read_only: true }
+    }
+
+    pub fn writer(url: DatabaseUrl) -> Self {
+        Self { url, read_only: false }
+    }
+}
+
+impl ManageConnection for Manager {
+    type Connection = Conn;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Conn, Error> {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => sqlite(path, self.read_only).map(Conn::Sqlite),
+            DatabaseUrl::Postgres(url) => {
+                PgConnection::establish(url.as_str()).map(Conn::Postgres).map_err(Error::ConnectionError)
+            }
+        }
+    }
+
+    fn is_valid(&self, conn: &mut Conn) -> Result<(), Error> {
+        conn.batch_execute("SELECT 1").map_err(Error::QueryError)
+    }
+
+    fn has_broken(&self, conn: &mut Conn) -> bool {
+        match conn {
+            Conn::Sqlite(c) => diesel::r2d2::R2D2Connection::is_broken(c),
+            Conn::Postgres(c) => diesel::r2d2::R2D2Connection::is_broken(c),
+        }
+    }
+}
+
+/// Every acknowledged write survives a power cut (`synchronous=FULL`); readers never wait for the writer (WAL).
+fn sqlite(path: &Path, read_only: bool) -> Result<SqliteConnection, Error> {
+    let refused =
+        |why: std::io::Error| Error::ConnectionError(ConnectionError::BadConnection(why.to_string()));
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refused)?;
+    }
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(refused)?;
+    let mut c = SqliteConnection::establish(&path.to_string_lossy()).map_err(Error::ConnectionError)?;
+    c.batch_execute(
+        "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+         PRAGMA foreign_keys = ON;",
+    )
+    .map_err(Error::QueryError)?;
+    if read_only {
+        c.batch_execute("PRAGMA query_only = ON;").map_err(Error::QueryError)?;
+    }
+    Ok(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_chosen_by_its_scheme_and_a_typo_makes_no_file() {
+        assert!(matches!(DatabaseUrl::parse("sqlite://var/a.db"), Ok(DatabaseUrl::Sqlite(_))));
+        assert!(matches!(DatabaseUrl::parse("postgres://u:p@db/x"), Ok(DatabaseUrl::Postgres(_))));
+        for text in ["sqlite://", "sqlite:a.db", "postgress://db", "host=db port=1", "var/a.db", ""] {
+            assert!(DatabaseUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_database_password_is_never_printed() {
+        let url = DatabaseUrl::parse("postgres://ada:hunter22@db.example/stepgate").unwrap();
+        assert_eq!(format!("{url:?} {url}"), "postgres://db.example/stepgate postgres://db.example/stepgate");
+    }
+}

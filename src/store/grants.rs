@@ -1,0 +1,141 @@
+//! Grants: one row per authorization, made with its code. Redeemed by one statement; revoked for good.
+
+use super::connection::Conn;
+use super::schema::clients;
+use super::schema::grants;
+use super::schema::users;
+use crate::base::id::ClientId;
+use crate::base::id::GrantId;
+use crate::base::id::SessionId;
+use crate::base::id::UserId;
+use crate::base::secret::SecretHash;
+use crate::base::time::Time;
+use diesel::prelude::*;
+
+/// What was granted; `request` and `assurance` are JSON that the features read.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub id: GrantId,
+    pub client: ClientId,
+    pub user: UserId,
+    pub session: SessionId,
+    pub scope: String,
+    pub request: String,
+    pub assurance: String,
+}
+
+pub struct CodeTimes {
+    pub now: Time,
+    pub code_expires_at: Time,
+    /// The row is kept as long as what the code bought.
+    pub expires_at: Time,
+}
+
+pub fn insert(c: &mut Conn, grant: &Grant, code: &SecretHash, times: &CodeTimes) -> QueryResult<()> {
+    diesel::insert_into(grants::table)
+        .values((
+            grants::id.eq(grant.id.as_str()),
+            grants::code_hash.eq(code.as_str()),
+            grants::client_id.eq(grant.client.as_str()),
+            grants::user_id.eq(grant.user.as_str()),
+            grants::session_id.eq(grant.session.as_str()),
+            grants::scope.eq(&grant.scope),
+            grants::request.eq(&grant.request),
+            grants::assurance.eq(&grant.assurance),
+            grants::granted_at.eq(times.now.micros()),
+            grants::code_expires_at.eq(times.code_expires_at.micros()),
+            grants::expires_at.eq(times.expires_at.micros()),
+        ))
+        .execute(c)
+        .map(drop)
+}
+
+/// Redeems a code for the client it was issued to. Of all who try, one gets the grant.
+pub fn redeem(c: &mut Conn, code: &SecretHash, client: &ClientId, now: Time) -> QueryResult<Option<Grant>> {
+    diesel::update(grants::table)
+        .filter(grants::code_hash.eq(code.as_str()))
+        .filter(grants::client_id.eq(client.as_str()))
+        .filter(grants::redeemed_at.is_null())
+        .filter(grants::revoked_at.is_null())
+        .filter(grants::code_expires_at.gt(now.micros()))
+        .set(grants::redeemed_at.eq(now.micros()))
+        .returning(COLUMNS)
+        .get_result::<Row>(c)
+        .optional()
+        .map(|row| row.map(grant))
+}
+
+/// RFC 6749 §4.1.2: a code presented again by its own client revokes what it bought. Another client's try changes nothing.
+pub fn revoke_replayed(
+    c: &mut Conn,
+    code: &SecretHash,
+    client: &ClientId,
+    now: Time,
+) -> QueryResult<Option<GrantId>> {
+    diesel::update(grants::table)
+        .filter(grants::code_hash.eq(code.as_str()))
+        .filter(grants::client_id.eq(client.as_str()))
+        .filter(grants::redeemed_at.is_not_null())
+        .filter(grants::revoked_at.is_null())
+        .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("code replayed")))
+        .returning(grants::id)
+        .get_result::<String>(c)
+        .optional()
+        .map(|id| id.map(GrantId::from_text))
+}
+
+pub fn revoke(c: &mut Conn, id: &GrantId, reason: &str, now: Time) -> QueryResult<()> {
+    diesel::update(grants::table.find(id.as_str()))
+        .filter(grants::revoked_at.is_null())
+        .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq(reason)))
+        .execute(c)
+        .map(drop)
+}
+
+/// A grant that still stands, with its user's claims: not revoked, user and client enabled.
+pub fn standing(c: &mut Conn, id: &GrantId) -> QueryResult<Option<(Grant, String)>> {
+    let row = grants::table
+        .inner_join(users::table.on(users::id.eq(grants::user_id)))
+        .inner_join(clients::table.on(clients::id.eq(grants::client_id)))
+        .filter(grants::id.eq(id.as_str()))
+        .filter(grants::redeemed_at.is_not_null())
+        .filter(grants::revoked_at.is_null())
+        .filter(users::disabled_at.is_null())
+        .filter(clients::disabled_at.is_null())
+        .select((COLUMNS, users::claims))
+        .first::<(Row, String)>(c)
+        .optional()?;
+    Ok(row.map(|(row, claims)| (grant(row), claims)))
+}
+
+type Row = (String, String, String, String, String, String, String);
+type Columns = (
+    grants::id,
+    grants::client_id,
+    grants::user_id,
+    grants::session_id,
+    grants::scope,
+    grants::request,
+    grants::assurance,
+);
+const COLUMNS: Columns = (
+    grants::id,
+    grants::client_id,
+    grants::user_id,
+    grants::session_id,
+    grants::scope,
+    grants::request,
+    grants::assurance,
+);
+
+fn grant((id, client, user, session, scope, request, assurance): Row) -> Grant {
+    Grant {
+        id: GrantId::from_text(id),
+        client: ClientId::from_text(client),
+        user: UserId::from_text(user),
+        session: SessionId::from_text(session),
+        scope,
+        request,
+        assurance,
+    }
+}

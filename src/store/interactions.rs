@@ -1,0 +1,117 @@
+//! Requests that need a page. A row belongs to one browser, moves one step at a time, and finishes once.
+//! What it needs, what was proved and what follows are JSON that only their owners read.
+
+use super::connection::Conn;
+use super::schema::interactions;
+use crate::base::id::BrowserId;
+use crate::base::id::InteractionId;
+use crate::base::time::Time;
+use diesel::prelude::*;
+
+#[derive(Clone, Debug)]
+pub struct InteractionRow {
+    pub id: InteractionId,
+    pub need: String,
+    pub then_kind: String,
+    pub then_body: String,
+    pub progress: String,
+    /// Counts completed steps; a form carries the step it was made for.
+    pub step: i64,
+    pub asked_at: Time,
+}
+
+/// The most interactions that one source may have open.
+pub const OPEN_PER_SOURCE: i64 = 50;
+
+/// Opens an interaction; `false` when its source has too many open already.
+pub fn open(
+    c: &mut Conn,
+    row: &InteractionRow,
+    browser: &BrowserId,
+    source: &str,
+    expires_at: Time,
+) -> QueryResult<bool> {
+    let open = interactions::table
+        .filter(interactions::source.eq(source))
+        .filter(interactions::expires_at.gt(row.asked_at.micros()))
+        .filter(interactions::finished_at.is_null())
+        .count()
+        .get_result::<i64>(c)?;
+    if open >= OPEN_PER_SOURCE {
+        return Ok(false);
+    }
+    diesel::insert_into(interactions::table)
+        .values((
+            interactions::id.eq(row.id.as_str()),
+            interactions::browser_id.eq(browser.as_str()),
+            interactions::source.eq(source),
+            interactions::need.eq(&row.need),
+            interactions::then_kind.eq(&row.then_kind),
+            interactions::then_body.eq(&row.then_body),
+            interactions::progress.eq(&row.progress),
+            interactions::step.eq(row.step),
+            interactions::asked_at.eq(row.asked_at.micros()),
+            interactions::expires_at.eq(expires_at.micros()),
+        ))
+        .execute(c)?;
+    Ok(true)
+}
+
+/// The open interaction of this browser.
+pub fn load(
+    c: &mut Conn,
+    id: &InteractionId,
+    browser: &BrowserId,
+    now: Time,
+) -> QueryResult<Option<InteractionRow>> {
+    let row = interactions::table
+        .filter(interactions::id.eq(id.as_str()))
+        .filter(interactions::browser_id.eq(browser.as_str()))
+        .filter(interactions::finished_at.is_null())
+        .filter(interactions::expires_at.gt(now.micros()))
+        .select((
+            interactions::need,
+            interactions::then_kind,
+            interactions::then_body,
+            interactions::progress,
+            interactions::step,
+            interactions::asked_at,
+        ))
+        .first::<(String, String, String, String, i64, i64)>(c)
+        .optional()?;
+    Ok(row.map(|(need, then_kind, then_body, progress, step, asked_at)| InteractionRow {
+        id: id.clone(),
+        need,
+        then_kind,
+        then_body,
+        progress,
+        step,
+        asked_at: Time::from_micros(asked_at),
+    }))
+}
+
+/// Takes the step that `row` was read at. Of two forms sent for one step, one is told `true`.
+pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: Time) -> QueryResult<bool> {
+    diesel::update(interactions::table)
+        .filter(interactions::id.eq(row.id.as_str()))
+        .filter(interactions::step.eq(row.step))
+        .filter(interactions::finished_at.is_null())
+        .set((
+            interactions::step.eq(row.step + 1),
+            interactions::progress.eq(progress),
+            interactions::expires_at.eq(expires_at.micros()),
+        ))
+        .execute(c)
+        .map(|rows| rows == 1)
+}
+
+/// Finishes the interaction at the step that was read; it is answered once.
+pub fn finish(c: &mut Conn, row: &InteractionRow, now: Time) -> QueryResult<bool> {
+    diesel::update(interactions::table)
+        .filter(interactions::id.eq(row.id.as_str()))
+        .filter(interactions::step.eq(row.step))
+        .filter(interactions::finished_at.is_null())
+        .set(interactions::finished_at.eq(now.micros()))
+        .execute(c)
+        .map(|rows| rows == 1)
+}

@@ -1,0 +1,106 @@
+//! The database: the one home of diesel. SQLite or PostgreSQL behind two doors, [`Store::read`] and [`Store::write`].
+//! A job is one closure over a connection and, in `write`, one transaction; nothing waits inside it but the database.
+//! What must happen once is one conditional statement in `store/*.rs`; nothing is read, changed and written back.
+
+pub mod clients;
+pub mod connection;
+pub mod credentials;
+pub mod grants;
+pub mod interactions;
+pub mod keys;
+pub mod migrate;
+mod schema;
+pub mod sessions;
+pub mod sweep;
+pub mod users;
+mod writer;
+
+use connection::Conn;
+use connection::DatabaseUrl;
+use connection::Manager;
+use diesel::QueryResult;
+use diesel::connection::Connection;
+use diesel::r2d2::Pool;
+use std::time::Duration;
+use thiserror::Error;
+use writer::Writer;
+
+/// A handle to the database; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    reads: Pool<Manager>,
+    writes: Writes,
+}
+
+#[derive(Clone)]
+enum Writes {
+    /// SQLite: one connection writes, and commits what waits together.
+    One(Writer),
+    /// PostgreSQL: a transaction each.
+    Pool,
+}
+
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Nothing was done, or nothing is known to have been done; try again later.
+    #[error("the database does not answer: {0}")]
+    Unavailable(String),
+    #[error("the database refused: {0}")]
+    Query(#[from] diesel::result::Error),
+}
+
+const READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(5);
+
+impl Store {
+    /// Connects to a database that has been migrated.
+    pub fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let (manager, size) = match url {
+            DatabaseUrl::Sqlite(_) => (Manager::reader(url.clone()), READERS),
+            DatabaseUrl::Postgres(_) => (Manager::writer(url.clone()), POSTGRES_CONNECTIONS),
+        };
+        let writes = match url {
+            DatabaseUrl::Sqlite(_) => Writes::One(Writer::start(Manager::writer(url.clone()))?),
+            DatabaseUrl::Postgres(_) => Writes::Pool,
+        };
+        let pool = Pool::builder().max_size(size).min_idle(Some(1)).connection_timeout(WAIT_FOR_CONNECTION);
+        let reads = pool.test_on_check_out(false).build(manager).map_err(unavailable)?;
+        Ok(Self { reads, writes })
+    }
+
+    /// Runs `job` on a connection of its own, outside any transaction.
+    pub async fn read<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
+    {
+        self.on_pool(job).await
+    }
+
+    /// Runs `job` in a transaction and answers once it is durable; an error leaves nothing behind.
+    pub async fn write<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
+    {
+        match &self.writes {
+            Writes::One(writer) => writer.run(job).await,
+            Writes::Pool => self.on_pool(|c| c.transaction(job)).await,
+        }
+    }
+
+    async fn on_pool<T, F>(&self, job: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
+    {
+        let pool = self.reads.clone();
+        let work = move || job(&mut *pool.get().map_err(unavailable)?).map_err(StoreError::from);
+        tokio::task::spawn_blocking(work).await.map_err(unavailable)?
+    }
+}
+
+fn unavailable(why: impl std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(why.to_string())
+}

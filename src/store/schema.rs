@@ -1,0 +1,156 @@
+//! The tables as diesel sees them; `migrations/` is where they are made.
+
+use diesel::allow_tables_to_appear_in_same_query;
+use diesel::joinable;
+use diesel::table;
+
+table! {
+    users (id) {
+        id -> Text,
+        username -> Text,
+        claims -> Text,
+        second_factor -> Text,
+        created_at -> BigInt,
+        disabled_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    login_names (name) {
+        name -> Text,
+        user_id -> Text,
+        kind -> Text,
+        verified_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    credentials (id) {
+        id -> Text,
+        user_id -> Text,
+        kind -> Text,
+        secret -> Text,
+        last_step -> BigInt,
+        enrolled_at -> BigInt,
+    }
+}
+
+table! {
+    clients (id) {
+        id -> Text,
+        version -> BigInt,
+        metadata -> Text,
+        secret_hash -> Nullable<Text>,
+        resource -> Nullable<Text>,
+        created_at -> BigInt,
+        disabled_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    browsers (id) {
+        id -> Text,
+        secret_hash -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+table! {
+    sessions (id) {
+        id -> Text,
+        browser_id -> Text,
+        user_id -> Text,
+        started_at -> BigInt,
+        seen_at -> BigInt,
+        expires_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    events (id) {
+        id -> Text,
+        session_id -> Text,
+        method -> Text,
+        at -> BigInt,
+        interaction_id -> Text,
+        credential_id -> Text,
+        uv -> Bool,
+        device_bound -> Bool,
+        attested -> Bool,
+        factor_enrolled_at -> BigInt,
+        voided_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    session_clients (session_id, client_id) {
+        session_id -> Text,
+        client_id -> Text,
+        answered_at -> BigInt,
+    }
+}
+
+table! {
+    interactions (id) {
+        id -> Text,
+        browser_id -> Text,
+        source -> Text,
+        need -> Text,
+        then_kind -> Text,
+        then_body -> Text,
+        progress -> Text,
+        step -> BigInt,
+        asked_at -> BigInt,
+        expires_at -> BigInt,
+        finished_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    grants (id) {
+        id -> Text,
+        code_hash -> Text,
+        client_id -> Text,
+        user_id -> Text,
+        session_id -> Text,
+        scope -> Text,
+        request -> Text,
+        assurance -> Text,
+        granted_at -> BigInt,
+        code_expires_at -> BigInt,
+        redeemed_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        revoked_for -> Nullable<Text>,
+        expires_at -> BigInt,
+    }
+}
+
+table! {
+    keys (id) {
+        id -> Text,
+        kind -> Text,
+        recorded_at -> BigInt,
+    }
+}
+
+joinable!(login_names -> users (user_id));
+joinable!(credentials -> users (user_id));
+joinable!(sessions -> browsers (browser_id));
+joinable!(sessions -> users (user_id));
+joinable!(events -> sessions (session_id));
+joinable!(session_clients -> sessions (session_id));
+joinable!(grants -> users (user_id));
+joinable!(grants -> clients (client_id));
+
+allow_tables_to_appear_in_same_query!(
+    browsers,
+    clients,
+    credentials,
+    events,
+    grants,
+    login_names,
+    session_clients,
+    sessions,
+    users,
+);

@@ -1,0 +1,128 @@
+//! Users and the names they sign in with. A name is stored and looked up in one normal form: ASCII, lower case.
+
+use super::connection::Conn;
+use super::schema::login_names;
+use super::schema::users;
+use crate::assurance::factors::SecondFactor;
+use crate::base::id::UserId;
+use crate::base::time::Time;
+use diesel::prelude::*;
+use diesel::result::DatabaseErrorKind;
+use diesel::result::Error;
+
+/// A user as stored; `claims` is the JSON object of their standard claims.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub id: UserId,
+    pub username: String,
+    pub claims: String,
+    pub second_factor: SecondFactor,
+    pub disabled: bool,
+}
+
+/// A name that can be signed in with: one spelling for all of its variants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginName(String);
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Added {
+    Done,
+    NameTaken,
+}
+
+pub struct NewUser<'a> {
+    pub id: &'a UserId,
+    pub name: &'a LoginName,
+    /// Given by an administrator, and thereby verified.
+    pub email: Option<&'a LoginName>,
+    pub claims: &'a str,
+    pub second_factor: SecondFactor,
+}
+
+impl LoginName {
+    /// 1 to 254 printable ASCII characters without spaces; homoglyphs and invisible marks have no way in.
+    pub fn parse(text: &str) -> Option<Self> {
+        let sound = (1..=254).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        sound.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+pub fn insert(c: &mut Conn, user: &NewUser, now: Time) -> QueryResult<Added> {
+    let added = c.transaction(|c| {
+        diesel::insert_into(users::table)
+            .values((
+                users::id.eq(user.id.as_str()),
+                users::username.eq(user.name.as_str()),
+                users::claims.eq(user.claims),
+                users::second_factor.eq(second_factor_text(user.second_factor)),
+                users::created_at.eq(now.micros()),
+            ))
+            .execute(c)?;
+        for (name, kind) in [(Some(user.name), "username"), (user.email, "email")] {
+            let Some(name) = name else { continue };
+            diesel::insert_into(login_names::table)
+                .values((
+                    login_names::name.eq(name.as_str()),
+                    login_names::user_id.eq(user.id.as_str()),
+                    login_names::kind.eq(kind),
+                    login_names::verified_at.eq(now.micros()),
+                ))
+                .execute(c)?;
+        }
+        Ok(())
+    });
+    match added {
+        Ok(()) => Ok(Added::Done),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(Added::NameTaken),
+        Err(error) => Err(error),
+    }
+}
+
+/// The user whom a user name or a verified e-mail address names.
+pub fn by_login_name(c: &mut Conn, name: &LoginName) -> QueryResult<Option<User>> {
+    login_names::table
+        .inner_join(users::table)
+        .filter(login_names::name.eq(name.as_str()))
+        .filter(login_names::verified_at.is_not_null())
+        .select(COLUMNS)
+        .first::<Row>(c)
+        .optional()
+        .map(|row| row.map(user))
+}
+
+pub fn by_id(c: &mut Conn, id: &UserId) -> QueryResult<Option<User>> {
+    let row = users::table.find(id.as_str()).select(COLUMNS).first::<Row>(c).optional()?;
+    Ok(row.map(user))
+}
+
+/// Every user, by name. For administrators, not for requests.
+pub fn list(c: &mut Conn) -> QueryResult<Vec<User>> {
+    let rows = users::table.order(users::username).select(COLUMNS).load::<Row>(c)?;
+    Ok(rows.into_iter().map(user).collect())
+}
+
+type Row = (String, String, String, String, Option<i64>);
+type Columns = (users::id, users::username, users::claims, users::second_factor, users::disabled_at);
+const COLUMNS: Columns =
+    (users::id, users::username, users::claims, users::second_factor, users::disabled_at);
+
+fn user((id, username, claims, second_factor, disabled_at): Row) -> User {
+    User {
+        id: UserId::from_text(id),
+        username,
+        claims,
+        second_factor: if second_factor == "step-up" { SecondFactor::StepUp } else { SecondFactor::SignIn },
+        disabled: disabled_at.is_some(),
+    }
+}
+
+pub fn second_factor_text(second_factor: SecondFactor) -> &'static str {
+    match second_factor {
+        SecondFactor::SignIn => "sign-in",
+        SecondFactor::StepUp => "step-up",
+    }
+}

@@ -1,0 +1,85 @@
+use crate::NOW;
+use crate::database::databases;
+use crate::sessions::signed_in;
+use crate::winners;
+use stepgate::base::id::BrowserId;
+use stepgate::base::id::InteractionId;
+use stepgate::base::time::Seconds;
+use stepgate::base::time::Time;
+use stepgate::store::Store;
+use stepgate::store::interactions;
+use stepgate::store::interactions::InteractionRow;
+
+fn row(id: &str) -> InteractionRow {
+    InteractionRow {
+        id: InteractionId::from_text(id),
+        need: "{}".into(),
+        then_kind: "authorize".into(),
+        then_body: "{}".into(),
+        progress: "{}".into(),
+        step: 0,
+        asked_at: NOW,
+    }
+}
+
+const END: Time = NOW.plus(Seconds::minutes(10));
+
+async fn open(store: &Store, id: String, source: &'static str) -> bool {
+    let opened =
+        store.write(move |c| interactions::open(c, &row(&id), &BrowserId::from_text("b1"), source, END));
+    opened.await.unwrap()
+}
+
+async fn load(store: &Store, browser: &'static str, now: Time) -> Option<InteractionRow> {
+    let id = InteractionId::from_text("i1");
+    store.read(move |c| interactions::load(c, &id, &BrowserId::from_text(browser), now)).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_interaction_belongs_to_its_browser_and_ends_by_itself() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        assert!(open(&db.store, "i1".into(), "10.0.0.1").await);
+        assert_eq!(load(&db.store, "b1", NOW).await.unwrap().then_kind, "authorize", "{}", db.name);
+        assert!(load(&db.store, "b2", NOW).await.is_none());
+        assert!(load(&db.store, "b1", END).await.is_none(), "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn of_fifty_forms_for_one_step_one_takes_it_and_an_interaction_finishes_once() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        open(&db.store, "i1".into(), "10.0.0.1").await;
+        let advance = |n: usize| {
+            let store = db.store.clone();
+            async move {
+                store
+                    .write(move |c| interactions::advance(c, &row("i1"), &format!("{{\"n\":{n}}}"), END))
+                    .await
+                    .unwrap()
+            }
+        };
+        assert_eq!(winners(advance).await, 1, "{}", db.name);
+        let read = load(&db.store, "b1", NOW).await.unwrap();
+        assert_eq!(read.step, 1);
+        let finish = |_| {
+            let (store, read) = (db.store.clone(), read.clone());
+            async move { store.write(move |c| interactions::finish(c, &read, NOW)).await.unwrap() }
+        };
+        assert_eq!(winners(finish).await, 1, "{}", db.name);
+        assert!(load(&db.store, "b1", NOW).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn one_source_may_have_fifty_open() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        for n in 0..50 {
+            assert!(open(&db.store, format!("i{n}"), "10.0.0.1").await, "{} {n}", db.name);
+        }
+        assert!(!open(&db.store, "one more".into(), "10.0.0.1").await, "{}", db.name);
+        assert!(open(&db.store, "elsewhere".into(), "10.0.0.2").await, "{}", db.name);
+    }
+}

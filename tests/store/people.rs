@@ -1,0 +1,143 @@
+use crate::NOW;
+use crate::database::databases;
+use crate::winners;
+use stepgate::assurance::factors::SecondFactor;
+use stepgate::assurance::ledger::Method;
+use stepgate::base::id::ClientId;
+use stepgate::base::id::CredentialId;
+use stepgate::base::id::UserId;
+use stepgate::base::secret::Secret;
+use stepgate::store::Store;
+use stepgate::store::clients;
+use stepgate::store::clients::NewClient;
+use stepgate::store::clients::Registered;
+use stepgate::store::credentials;
+use stepgate::store::credentials::Credential;
+use stepgate::store::users;
+use stepgate::store::users::Added;
+use stepgate::store::users::LoginName;
+use stepgate::store::users::NewUser;
+
+pub async fn add_user(store: &Store, id: &'static str, name: &str, email: Option<&str>) -> Added {
+    let (name, email) = (LoginName::parse(name).unwrap(), email.map(|e| LoginName::parse(e).unwrap()));
+    store
+        .write(move |c| {
+            let id = UserId::from_text(id);
+            let second_factor = SecondFactor::StepUp;
+            let user = NewUser { id: &id, name: &name, email: email.as_ref(), claims: "{}", second_factor };
+            users::insert(c, &user, NOW)
+        })
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_every_name_in_any_spelling_and_a_name_belongs_to_one() {
+    for db in databases() {
+        assert_eq!(add_user(&db.store, "u1", "Ada", Some("ada@Example.com")).await, Added::Done);
+        assert_eq!(add_user(&db.store, "u2", "aDA", None).await, Added::NameTaken, "{}", db.name);
+        assert_eq!(add_user(&db.store, "u3", "bob", Some("ADA@example.com")).await, Added::NameTaken);
+        for name in ["ada", "ADA", "Ada@example.com"] {
+            let name = LoginName::parse(name).unwrap();
+            let found = db.store.read(move |c| users::by_login_name(c, &name)).await.unwrap().unwrap();
+            assert_eq!((found.id.as_str(), found.username.as_str()), ("u1", "ada"));
+            assert!(!found.disabled && found.second_factor == SecondFactor::StepUp);
+        }
+        // Whoever was refused a name left nothing behind.
+        assert_eq!(db.store.read(users::list).await.unwrap().len(), 1, "{}", db.name);
+        let nobody = db.store.read(|c| users::by_id(c, &UserId::from_text("u2"))).await.unwrap();
+        assert!(nobody.is_none());
+    }
+}
+
+#[test]
+fn login_names_are_printable_ascii() {
+    for name in ["", "a b", "аda", "ada\u{200b}", "straße", "ad\u{202e}a", "a\n", &"x".repeat(255)] {
+        assert!(LoginName::parse(name).is_none(), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_totp_step_is_spent_once_by_one_of_fifty() {
+    for db in databases() {
+        add_user(&db.store, "u1", "ada", None).await;
+        let factor = |id: &str, method| Credential {
+            id: CredentialId::from_text(id),
+            method,
+            secret: "sealed".into(),
+            last_step: 0,
+            enrolled_at: NOW,
+        };
+        let (totp, pwd) = (factor("c1", Method::Otp), factor("c2", Method::Pwd));
+        db.store
+            .write(move |c| {
+                credentials::insert(c, &UserId::from_text("u1"), &totp)?;
+                credentials::insert(c, &UserId::from_text("u1"), &pwd)
+            })
+            .await
+            .unwrap();
+        let spend = |step| {
+            let store = db.store.clone();
+            async move {
+                store
+                    .write(move |c| credentials::spend_step(c, &CredentialId::from_text("c1"), step))
+                    .await
+                    .unwrap()
+            }
+        };
+        assert_eq!(winners(|_| spend(7)).await, 1, "{}", db.name);
+        assert!(!spend(7).await && !spend(6).await && spend(8).await, "{}", db.name);
+
+        let second = factor("c3", Method::Otp);
+        let twice = db.store.write(move |c| credentials::insert(c, &UserId::from_text("u1"), &second)).await;
+        assert!(twice.is_err(), "{}", db.name);
+
+        let replaced = |user: &'static str| {
+            db.store.write(move |c| credentials::replace_password(c, &UserId::from_text(user), "new"))
+        };
+        assert!(replaced("u1").await.unwrap() && !replaced("u2").await.unwrap());
+        let all = db.store.read(|c| credentials::of_user(c, &UserId::from_text("u1"))).await.unwrap();
+        let stored = all.iter().map(|f| (f.method, f.secret.as_str(), f.last_step)).collect::<Vec<_>>();
+        assert!(stored.contains(&(Method::Otp, "sealed", 8)) && stored.contains(&(Method::Pwd, "new", 0)));
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_registered_once_and_updated_from_the_version_that_was_read() {
+    for db in databases() {
+        let register = |id: &'static str, resource: Option<&'static str>| {
+            db.store.write(move |c| {
+                let (id, hash) = (ClientId::from_text(id), Secret::presented("s").hash());
+                clients::insert(
+                    c,
+                    &NewClient { id: &id, metadata: "{}", secret_hash: Some(&hash), resource },
+                    NOW,
+                )
+            })
+        };
+        assert_eq!(register("shop", None).await.unwrap(), Registered::Done);
+        assert_eq!(register("shop", None).await.unwrap(), Registered::Taken, "{}", db.name);
+        assert_eq!(register("api", Some("https://api.test")).await.unwrap(), Registered::Done);
+        assert_eq!(
+            register("api2", Some("https://api.test")).await.unwrap(),
+            Registered::Taken,
+            "{}",
+            db.name
+        );
+        let update = |version| {
+            db.store.write(move |c| {
+                let id = ClientId::from_text("shop");
+                let client = NewClient { id: &id, metadata: "{\"a\":1}", secret_hash: None, resource: None };
+                clients::update(c, &client, version)
+            })
+        };
+        assert_eq!(update(1).await.unwrap(), Registered::Done);
+        assert_eq!(update(1).await.unwrap(), Registered::Changed, "{}", db.name);
+        let shop = db.store.read(|c| clients::by_id(c, &ClientId::from_text("shop"))).await.unwrap().unwrap();
+        assert_eq!((shop.version, shop.metadata.as_str(), shop.secret_hash), (2, "{\"a\":1}", None));
+        let found =
+            db.store.read(|c| clients::by_resources(c, &["https://api.test", "https://x"])).await.unwrap();
+        assert_eq!(found.iter().map(|c| c.id.as_str()).collect::<Vec<_>>(), ["api"]);
+        assert_eq!(db.store.read(clients::list).await.unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,173 @@
+use crate::NOW;
+use crate::database::databases;
+use crate::people::add_user;
+use crate::winners;
+use stepgate::assurance::ledger::Event;
+use stepgate::assurance::ledger::Method;
+use stepgate::base::id::BrowserId;
+use stepgate::base::id::ClientId;
+use stepgate::base::id::CredentialId;
+use stepgate::base::id::EventId;
+use stepgate::base::id::InteractionId;
+use stepgate::base::id::SessionId;
+use stepgate::base::id::UserId;
+use stepgate::base::secret::Secret;
+use stepgate::base::secret::SecretHash;
+use stepgate::base::time::Seconds;
+use stepgate::base::time::Time;
+use stepgate::store::Store;
+use stepgate::store::sessions;
+use stepgate::store::sessions::Browser;
+use stepgate::store::sessions::SessionLife;
+use stepgate::store::sweep;
+
+const LIFE: SessionLife = SessionLife { idle: Seconds::hours(12), whole: Seconds::days(7) };
+
+fn cookie(text: &str) -> SecretHash {
+    Secret::presented(text).hash()
+}
+
+fn event(id: &str, at: Time) -> Event {
+    Event {
+        id: EventId::from_text(id),
+        method: Method::Pwd,
+        at,
+        interaction: InteractionId::from_text("i1"),
+        credential: CredentialId::from_text("c1"),
+        uv: false,
+        device_bound: false,
+        attested: false,
+        factor_enrolled_at: NOW,
+    }
+}
+
+/// A browser with the cookie `one`, and Ada's session `s1` with one event.
+pub async fn signed_in(store: &Store) {
+    add_user(store, "u1", "ada", None).await;
+    store
+        .write(|c| {
+            let browser = BrowserId::from_text("b1");
+            sessions::insert_browser(c, &browser, &cookie("one"), NOW.plus(LIFE.whole))?;
+            let session = SessionId::from_text("s1");
+            sessions::open(c, &session, (&browser, &UserId::from_text("u1")), LIFE, NOW)?;
+            sessions::append(c, &session, &[event("e1", NOW)])
+        })
+        .await
+        .unwrap();
+}
+
+async fn found(store: &Store, value: &'static str, now: Time) -> Option<Browser> {
+    store.read(move |c| sessions::browser(c, &cookie(value), LIFE, now)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_browser_is_found_by_its_cookie_with_sessions_that_live_and_events_that_stand() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        let browser = found(&db.store, "one", NOW).await.unwrap();
+        assert_eq!(browser.sessions.len(), 1, "{}", db.name);
+        assert_eq!(browser.sessions[0].username, "ada");
+        assert_eq!(browser.sessions[0].events, [event("e1", NOW)]);
+        assert!(found(&db.store, "two", NOW).await.is_none());
+        assert!(found(&db.store, "one", NOW.plus(LIFE.idle)).await.unwrap().sessions.is_empty());
+        db.store
+            .write(|c| sessions::touch(c, &SessionId::from_text("s1"), NOW.plus(Seconds::hours(6))))
+            .await
+            .unwrap();
+        assert_eq!(
+            found(&db.store, "one", NOW.plus(LIFE.idle)).await.unwrap().sessions.len(),
+            1,
+            "{}",
+            db.name
+        );
+        assert!(found(&db.store, "one", NOW.plus(LIFE.whole)).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_browsers_secret_is_replaced_once_by_one_of_fifty() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        let browser = found(&db.store, "one", NOW).await.unwrap();
+        let rotate = |n: usize| {
+            let (store, browser) = (db.store.clone(), browser.clone());
+            let new = cookie(&format!("new{n}"));
+            async move {
+                store.write(move |c| sessions::rotate(c, &browser, &new, NOW.plus(LIFE.whole))).await.unwrap()
+            }
+        };
+        assert_eq!(winners(rotate).await, 1, "{}", db.name);
+        assert!(found(&db.store, "one", NOW).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_new_session_ends_the_one_before_it_which_never_comes_back() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        db.store
+            .write(|c| {
+                let of = (&BrowserId::from_text("b1"), &UserId::from_text("u1"));
+                sessions::open(c, &SessionId::from_text("s2"), of, LIFE, NOW)?;
+                sessions::append(c, &SessionId::from_text("s2"), &[event("e2", NOW)])
+            })
+            .await
+            .unwrap();
+        let live = found(&db.store, "one", NOW).await.unwrap().sessions;
+        assert_eq!(live.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["s2"], "{}", db.name);
+        let stands = |session: &'static str, events: &'static [&'static str]| {
+            db.store.read(move |c| {
+                let events = events.iter().map(|id| EventId::from_text(*id)).collect::<Vec<_>>();
+                sessions::stands(c, &SessionId::from_text(session), &events, NOW)
+            })
+        };
+        assert!(stands("s2", &["e2"]).await.unwrap());
+        assert!(!stands("s1", &["e1"]).await.unwrap());
+        assert!(!stands("s2", &["e2", "e1"]).await.unwrap(), "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn a_long_session_keeps_the_newest_sixteen_events_of_a_factor() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        let names = (10..40).map(|n| format!("e{n}")).collect::<Vec<_>>();
+        let events = names.iter().enumerate().map(|(n, id)| event(id, NOW.plus(Seconds(n as u32 + 1))));
+        let events = events.collect::<Vec<_>>();
+        let newest = events[14..].to_vec();
+        db.store.write(move |c| sessions::append(c, &SessionId::from_text("s1"), &events)).await.unwrap();
+        let kept = found(&db.store, "one", NOW).await.unwrap().sessions.remove(0).events;
+        assert_eq!(kept, newest, "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn the_account_that_answered_a_client_last_is_remembered() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        let sessions = found(&db.store, "one", NOW).await.unwrap().sessions;
+        let last = |client: &'static str| {
+            let sessions = sessions.clone();
+            db.store.read(move |c| sessions::last_answered(c, &sessions, &ClientId::from_text(client)))
+        };
+        assert_eq!(last("shop").await.unwrap(), None);
+        for _ in 0..2 {
+            let answered = |c: &mut _| {
+                sessions::answered(c, &SessionId::from_text("s1"), &ClientId::from_text("shop"), NOW)
+            };
+            db.store.write(answered).await.unwrap();
+        }
+        assert_eq!(last("shop").await.unwrap(), Some(SessionId::from_text("s1")), "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn what_has_expired_is_swept_with_all_that_hangs_on_it() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        assert_eq!(db.store.write(|c| sweep::batch(c, NOW)).await.unwrap(), 0);
+        let later = NOW.plus(Seconds::days(8));
+        assert_eq!(db.store.write(move |c| sweep::batch(c, later)).await.unwrap(), 2, "{}", db.name);
+        assert!(found(&db.store, "one", NOW).await.is_none());
+    }
+}

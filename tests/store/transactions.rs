@@ -1,0 +1,64 @@
+use crate::NOW;
+use crate::database::databases;
+use futures_util::future::join;
+use stepgate::store::Store;
+use stepgate::store::StoreError;
+use stepgate::store::connection::DatabaseUrl;
+use stepgate::store::keys;
+use stepgate::store::migrate::migrate;
+
+#[tokio::test]
+async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
+    for db in databases() {
+        let failing = db.store.write(|c| {
+            keys::record(c, "lost", "RS256", NOW)?;
+            keys::record(c, "lost", "RS256", NOW)
+        });
+        let (failed, kept) = join(failing, db.store.write(|c| keys::record(c, "kept", "RS256", NOW))).await;
+        assert!(matches!(failed, Err(StoreError::Query(_))), "{}", db.name);
+        kept.unwrap();
+        assert_eq!(db.store.read(keys::recorded).await.unwrap().signing, ["kept"], "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn a_panicking_job_leaves_nothing_and_the_next_one_goes_on() {
+    for db in databases() {
+        let panicked = db
+            .store
+            .write::<(), _>(|c| {
+                keys::record(c, "lost", "RS256", NOW)?;
+                panic!("a job that panics, on purpose")
+            })
+            .await;
+        assert!(panicked.is_err(), "{}", db.name);
+        db.store.write(|c| keys::record(c, "kept", "RS256", NOW)).await.unwrap();
+        assert_eq!(db.store.read(keys::recorded).await.unwrap().signing, ["kept"], "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn migrating_again_changes_nothing() {
+    for db in databases() {
+        assert_eq!(migrate(&db.url).unwrap(), 0, "{}", db.name);
+    }
+}
+
+#[test]
+fn a_postgresql_that_is_down_is_an_error_and_never_a_sqlite_file() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let url = DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
+    assert!(migrate(&url).is_err());
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn a_database_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("new/stepgate.db");
+    let url = DatabaseUrl::parse(&format!("sqlite://{}", file.display())).unwrap();
+    migrate(&url).unwrap();
+    let _store = Store::open(&url).unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}

@@ -1,0 +1,44 @@
+//! A fresh database of each kind for every test. Without PostgreSQL a run fails: half a suite is not a pass.
+
+use std::path::PathBuf;
+use std::process;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+use stepgate::store::Store;
+use stepgate::store::connection::DatabaseUrl;
+use stepgate::store::migrate::migrate;
+use tempfile::TempDir;
+
+pub struct TestDatabase {
+    pub name: &'static str,
+    pub store: Store,
+    pub url: DatabaseUrl,
+    _folder: TempDir,
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// One migrated SQLite file and one migrated PostgreSQL database.
+pub fn databases() -> Vec<TestDatabase> {
+    let folder = TempDir::new().unwrap();
+    let file = PathBuf::from(folder.path()).join("stepgate.db");
+    let sqlite = format!("sqlite://{}", file.display());
+    vec![open("SQLite", &sqlite, folder), open("PostgreSQL", &postgres(), TempDir::new().unwrap())]
+}
+
+fn open(name: &'static str, url: &str, folder: TempDir) -> TestDatabase {
+    let url = DatabaseUrl::parse(url).unwrap();
+    migrate(&url).unwrap();
+    TestDatabase { name, store: Store::open(&url).unwrap(), url, _folder: folder }
+}
+
+fn postgres() -> String {
+    let server = std::env::var("TEST_POSTGRES_URL")
+        .expect("TEST_POSTGRES_URL names a PostgreSQL server; `make test` starts one, `scripts/postgres start DIR` too");
+    let name = format!("test_{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let created =
+        process::Command::new("psql").args([&server, "-qc", &format!("CREATE DATABASE {name}")]).status();
+    assert!(created.unwrap().success(), "CREATE DATABASE {name}");
+    let (head, _) = server.rsplit_once('/').unwrap();
+    format!("{head}/{name}")
+}
