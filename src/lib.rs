@@ -3,5 +3,6 @@
 
 pub mod assurance;
 pub mod base;
+pub mod credential;
 pub mod protocol;
 pub mod store;

@@ -1,0 +1,161 @@
+//! Passwords: argon2id (RFC 9106), bounded, with the same work for a user who does not exist. The one home of argon2.
+
+use crate::base::entropy::Entropy;
+use crate::base::entropy::random;
+use argon2::Algorithm;
+use argon2::Argon2;
+use argon2::Params;
+use argon2::Version;
+use argon2::password_hash::PasswordHasher;
+use argon2::password_hash::PasswordVerifier;
+use argon2::password_hash::phc::PasswordHash;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+/// Hashes and verifies, on as many threads as there are permits.
+#[derive(Clone)]
+pub struct Passwords {
+    argon2: Argon2<'static>,
+    /// What a password is compared with when there is nothing to compare it with.
+    dummy: Arc<str>,
+    permits: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// The price of a guess. The default is OWASP's: 19 MiB, two passes, one lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argon2Cost {
+    pub memory_kib: u32,
+    pub iterations: u32,
+    pub parallelism: u32,
+}
+
+/// A password that may be set: 8 to 1,024 bytes, of any composition (NIST SP 800-63B §5.1.1.2).
+pub struct NewPassword(Zeroizing<String>);
+
+/// Too many are being hashed already; nothing was decided.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Busy;
+
+const LONGEST: usize = 1024;
+const WAITING_PER_PERMIT: usize = 32;
+
+impl Default for Argon2Cost {
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 }
+    }
+}
+
+impl Argon2Cost {
+    /// The cost, if argon2 can be run at it; else the mend.
+    pub fn checked(self) -> Result<Self, String> {
+        match self.params() {
+            Ok(_) => Ok(self),
+            Err(why) => Err(format!(
+                "can't be used ({why}); write memory_kib = 19456, iterations = 2, parallelism = 1"
+            )),
+        }
+    }
+
+    fn params(self) -> Result<Params, argon2::Error> {
+        Params::new(self.memory_kib, self.iterations, self.parallelism, None)
+    }
+}
+
+impl NewPassword {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.len() {
+            0..8 => Err("The password is shorter than 8 characters; choose a longer one."),
+            8..=LONGEST => Ok(Self(Zeroizing::new(text.to_owned()))),
+            _ => Err("The password is longer than 1024 bytes; choose a shorter one."),
+        }
+    }
+}
+
+impl Passwords {
+    pub fn new(cost: Argon2Cost, permits: usize, entropy: &dyn Entropy) -> Result<Self, String> {
+        let params = cost.params().map_err(|why| why.to_string())?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let dummy =
+            hashed(&argon2, b"a password that nobody has", &random(entropy)).ok_or("argon2 can't hash")?;
+        let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_PERMIT));
+        Ok(Self { argon2, dummy: dummy.into(), permits: Arc::new(Semaphore::new(permits)), waiting })
+    }
+
+    /// The PHC string to store.
+    pub async fn hash(&self, password: NewPassword, entropy: &dyn Entropy) -> Result<String, Busy> {
+        let (argon2, salt) = (self.argon2.clone(), random::<16>(entropy));
+        self.work(move || hashed(&argon2, password.0.as_bytes(), &salt)).await?.ok_or(Busy)
+    }
+
+    /// Whether `password` is the one behind `stored`. Nobody's password takes as long as a wrong one.
+    pub async fn verify(&self, stored: Option<&str>, password: &str) -> Result<bool, Busy> {
+        let known = stored.is_some() && password.len() <= LONGEST;
+        let stored = stored.map_or_else(|| self.dummy.to_string(), str::to_owned);
+        let shortened = password.as_bytes().get(..LONGEST).unwrap_or(password.as_bytes());
+        let password = Zeroizing::new(shortened.to_vec());
+        let argon2 = self.argon2.clone();
+        let matches = self.work(move || {
+            let hash = PasswordHash::new(&stored).ok();
+            hash.is_some_and(|hash| argon2.verify_password(&password, &hash).is_ok())
+        });
+        Ok(matches.await? && known)
+    }
+
+    async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        let _place = self.waiting.try_acquire().map_err(|_| Busy)?;
+        let _permit = self.permits.acquire().await.map_err(|_| Busy)?;
+        tokio::task::spawn_blocking(job).await.map_err(|_| Busy)
+    }
+}
+
+fn hashed(argon2: &Argon2<'_>, password: &[u8], salt: &[u8; 16]) -> Option<String> {
+    argon2.hash_password_with_salt(password, salt).ok().map(|hash| hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SystemEntropy;
+
+    const CHEAP: Argon2Cost = Argon2Cost { memory_kib: 8, iterations: 1, parallelism: 1 };
+
+    fn passwords(permits: usize) -> Passwords {
+        Passwords::new(CHEAP, permits, &SystemEntropy).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_verifies_against_its_own_hash_and_nobodys_never_does() {
+        let passwords = passwords(1);
+        let chosen = NewPassword::parse("correct horse").unwrap();
+        let stored = passwords.hash(chosen, &SystemEntropy).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{stored}");
+        let verify = async |stored, password: &str| passwords.verify(stored, password).await.unwrap();
+        assert!(verify(Some(stored.as_str()), "correct horse").await);
+        assert!(!verify(Some(stored.as_str()), "correct hors").await);
+        assert!(!verify(None, "a password that nobody has").await);
+        assert!(!verify(Some("garbage"), "correct horse").await);
+        assert!(!verify(Some(stored.as_str()), &"x".repeat(5000)).await);
+    }
+
+    #[tokio::test]
+    async fn past_its_queue_the_hasher_says_that_it_is_busy() {
+        let passwords = passwords(1);
+        let _taken = passwords.waiting.clone().acquire_many_owned(WAITING_PER_PERMIT as u32).await.unwrap();
+        assert_eq!(passwords.verify(None, "x").await, Err(Busy));
+    }
+
+    #[test]
+    fn a_new_password_has_eight_bytes_to_1024() {
+        let parse = |n| NewPassword::parse(&"x".repeat(n)).is_ok();
+        assert_eq!([7, 8, 1024, 1025].map(parse), [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_cost_that_argon2_refuses_is_named() {
+        let cost = Argon2Cost { memory_kib: 1, iterations: 0, parallelism: 1 };
+        assert!(cost.checked().unwrap_err().contains("memory_kib"));
+        assert_eq!(Argon2Cost::default().checked(), Ok(Argon2Cost::default()));
+    }
+}
