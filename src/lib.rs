@@ -3,6 +3,7 @@
 
 pub mod assurance;
 pub mod base;
+pub mod config;
 pub mod credential;
 pub mod protocol;
 pub mod store;
