@@ -5,5 +5,6 @@ pub mod assurance;
 pub mod base;
 pub mod config;
 pub mod credential;
+pub mod jose;
 pub mod protocol;
 pub mod store;

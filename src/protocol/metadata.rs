@@ -28,7 +28,7 @@ pub struct ClientMetadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<TokenList>,
     #[serde(default)]
-    pub id_token_signed_response_alg: IdTokenAlg,
+    pub id_token_signed_response_alg: SigningAlg,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_max_age: Option<Seconds>,
     #[serde(default)]
@@ -89,11 +89,23 @@ pub enum ApplicationType {
     Native,
 }
 
+/// A signature algorithm (RFC 7518 §3.1); RS256 is the one that every client knows (OIDC Core §15.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum IdTokenAlg {
+pub enum SigningAlg {
     #[default]
     RS256,
     ES256,
+}
+
+impl SigningAlg {
+    pub const ALL: [Self; 2] = [Self::RS256, Self::ES256];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RS256 => "RS256",
+            Self::ES256 => "ES256",
+        }
+    }
 }
 
 impl ClientMetadata {

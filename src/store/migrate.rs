@@ -17,20 +17,32 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 /// Any number that no other program locks in this database.
 const LOCK: i64 = 0x5354_4550_4741_5445;
 
-/// Applies the migrations that are missing; says how many there were.
-pub fn migrate(url: &DatabaseUrl) -> Result<usize, StoreError> {
+/// Applies the migrations that are missing and then runs `first` under the same lock; says how many there were.
+pub fn migrate<T, E: From<StoreError>>(
+    url: &DatabaseUrl,
+    first: impl FnOnce(&mut Conn) -> Result<T, E>,
+) -> Result<(usize, T), E> {
     let mut c = Manager::writer(url.clone()).connect().map_err(unavailable)?;
-    match (&mut c, url) {
-        (Conn::Postgres(c), _) => {
-            c.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))?;
-            // The lock ends with the connection.
-            c.run_pending_migrations(MIGRATIONS).map(|done| done.len()).map_err(unavailable)
-        }
-        (Conn::Sqlite(c), DatabaseUrl::Sqlite(path)) => {
+    let _lock = lock(&mut c, url)?;
+    let done = match &mut c {
+        Conn::Postgres(c) => c.run_pending_migrations(MIGRATIONS).map(|done| done.len()),
+        Conn::Sqlite(c) => c.run_pending_migrations(MIGRATIONS).map(|done| done.len()),
+    };
+    let done = done.map_err(unavailable)?;
+    Ok((done, first(&mut c)?))
+}
+
+/// On PostgreSQL the lock ends with the connection, on SQLite with the file handle.
+fn lock(c: &mut Conn, url: &DatabaseUrl) -> Result<Option<File>, StoreError> {
+    match (c, url) {
+        (Conn::Sqlite(_), DatabaseUrl::Sqlite(path)) => {
             let lock = File::create(path.with_added_extension("migrate.lock")).map_err(unavailable)?;
             lock.lock().map_err(unavailable)?;
-            c.run_pending_migrations(MIGRATIONS).map(|done| done.len()).map_err(unavailable)
+            Ok(Some(lock))
         }
-        (Conn::Sqlite(_), DatabaseUrl::Postgres(_)) => Err(unavailable("the connection is of another kind")),
+        (c, _) => {
+            c.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))?;
+            Ok(None)
+        }
     }
 }

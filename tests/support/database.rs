@@ -5,6 +5,7 @@ use std::process;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use stepgate::store::Store;
+use stepgate::store::StoreError;
 use stepgate::store::connection::DatabaseUrl;
 use stepgate::store::migrate::migrate;
 use tempfile::TempDir;
@@ -28,7 +29,7 @@ pub fn databases() -> Vec<TestDatabase> {
 
 fn open(name: &'static str, url: &str, folder: TempDir) -> TestDatabase {
     let url = DatabaseUrl::parse(url).unwrap();
-    migrate(&url).unwrap();
+    migrate(&url, |_| Ok::<_, StoreError>(())).unwrap();
     TestDatabase { name, store: Store::open(&url).unwrap(), url, _folder: folder }
 }
 
