@@ -2,6 +2,8 @@
 
 use super::connection::Conn;
 use super::schema::credentials;
+use super::users;
+use crate::assurance::factors::Account;
 use crate::assurance::factors::Factor;
 use crate::assurance::ledger::Method;
 use crate::base::id::CredentialId;
@@ -68,6 +70,14 @@ pub fn of_user(c: &mut Conn, user: &UserId) -> QueryResult<Vec<Credential>> {
             Some(Credential { id: CredentialId::from_text(id), method, secret, last_step, enrolled_at })
         })
         .collect())
+}
+
+/// What an enabled user has to prove themself with.
+pub fn account(c: &mut Conn, id: &UserId) -> QueryResult<Option<Account>> {
+    let user = users::by_id(c, id)?.filter(|user| !user.disabled);
+    let Some(user) = user else { return Ok(None) };
+    let factors = of_user(c, id)?.iter().map(Credential::factor).collect();
+    Ok(Some(Account { user: user.id, factors, second_factor: user.second_factor }))
 }
 
 /// Spends a TOTP step. Of all who try, in any process, one is told `true`; an earlier step never comes back.

@@ -20,6 +20,7 @@ use connection::DatabaseUrl;
 use connection::Manager;
 use diesel::QueryResult;
 use diesel::connection::Connection;
+use diesel::connection::SimpleConnection;
 use diesel::r2d2::Pool;
 use std::time::Duration;
 use thiserror::Error;
@@ -46,7 +47,28 @@ pub enum StoreError {
     #[error("the database does not answer: {0}")]
     Unavailable(String),
     #[error("the database refused: {0}")]
-    Query(#[from] diesel::result::Error),
+    Query(diesel::result::Error),
+    /// Another request was first; nothing was done.
+    #[error("another request was first")]
+    Lost,
+}
+
+/// What a job answers, for those who write one outside this module.
+pub type Written<T> = QueryResult<T>;
+
+/// What a job answers when it finds that another request was first: its transaction leaves nothing behind.
+pub fn lost<T>() -> QueryResult<T> {
+    Err(diesel::result::Error::NotFound)
+}
+
+impl From<diesel::result::Error> for StoreError {
+    fn from(error: diesel::result::Error) -> Self {
+        match error {
+            // Lookups answer `Option`, so nothing else says this.
+            diesel::result::Error::NotFound => Self::Lost,
+            error => Self::Query(error),
+        }
+    }
 }
 
 const READERS: u32 = 4;
@@ -88,6 +110,11 @@ impl Store {
             Writes::One(writer) => writer.run(job).await,
             Writes::Pool => self.on_pool(|c| c.transaction(job)).await,
         }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.read(|c| c.batch_execute("SELECT 1")).await
     }
 
     async fn on_pool<T, F>(&self, job: F) -> Result<T, StoreError>

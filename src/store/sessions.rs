@@ -183,6 +183,16 @@ fn prune(c: &mut Conn, session: &SessionId, credential: &CredentialId) -> QueryR
     Ok(())
 }
 
+/// Ends every session of a user; none of them comes back.
+pub fn end_all(c: &mut Conn, user: &UserId, now: Time) -> QueryResult<()> {
+    diesel::update(sessions::table)
+        .filter(sessions::user_id.eq(user.as_str()))
+        .filter(sessions::ended_at.is_null())
+        .set(sessions::ended_at.eq(now.micros()))
+        .execute(c)
+        .map(drop)
+}
+
 /// Notes that the session is in use.
 pub fn touch(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
     diesel::update(sessions::table.find(session.as_str()))

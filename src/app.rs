@@ -1,0 +1,75 @@
+//! Everything that a request may need, made once at start and passed first. There are no globals.
+
+use crate::base::entropy::Entropy;
+use crate::base::time::Clock;
+use crate::base::time::Seconds;
+use crate::base::time::Time;
+use crate::config::Config;
+use crate::credential::password::Passwords;
+use crate::credential::seal::MasterKey;
+use crate::jose::folder;
+use crate::jose::folder::Keys;
+use crate::jose::folder::Known;
+use crate::jose::keyring::Keyring;
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::store::connection::Conn;
+use crate::store::keys;
+use crate::store::migrate::migrate;
+use crate::store::sessions::SessionLife;
+use anyhow::Context;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+pub struct App {
+    pub config: Config,
+    pub store: Store,
+    pub master: MasterKey,
+    pub keys: Keyring,
+    pub passwords: Passwords,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl App {
+    /// Brings database and keys into being or up to date, under one lock, and opens them.
+    pub fn open(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
+        let now = clock.now();
+        let first = |c: &mut Conn| prepare_keys(c, &config, now, entropy.as_ref());
+        let (_, keys) = migrate(&config.database, first)
+            .with_context(|| format!("The database {} can't be prepared", config.database))?;
+        let store = Store::open(&config.database)?;
+        let permits = available_parallelism().map_or(1, usize::from);
+        let passwords =
+            Passwords::new(config.argon2, permits, entropy.as_ref()).map_err(anyhow::Error::msg)?;
+        let keyring = Keyring::new(keys.signing, longest_token(&config));
+        Ok(Self { config, store, master: keys.master, keys: keyring, passwords, clock, entropy })
+    }
+
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    pub fn session_life(&self) -> SessionLife {
+        SessionLife { idle: self.config.lifetimes.session_idle, whole: self.config.lifetimes.session }
+    }
+}
+
+/// A database that was never used with keys gets its own; any other must find exactly the ones it knows.
+fn prepare_keys(c: &mut Conn, config: &Config, now: Time, entropy: &dyn Entropy) -> anyhow::Result<Keys> {
+    let recorded = keys::recorded(c).map_err(StoreError::from)?;
+    if let Some(master) = &recorded.master {
+        return Ok(folder::open(&config.keys, &Known { master, signing: &recorded.signing })?);
+    }
+    let made = folder::create(&config.keys, now, entropy)?;
+    for key in &made.signing {
+        keys::record(c, &key.kid, "signing", now).map_err(StoreError::from)?;
+    }
+    // Last: until it is recorded, the next program begins anew and finds the files that are there.
+    keys::record(c, &made.master.fingerprint(), "master", now).map_err(StoreError::from)?;
+    Ok(made)
+}
+
+fn longest_token(config: &Config) -> Seconds {
+    config.lifetimes.access_token.max(config.lifetimes.id_token)
+}

@@ -1,0 +1,154 @@
+//! The authorization response: a code and the grant behind it, or an error, at an address that was verified.
+
+use super::AuthorizationRequest;
+use super::AuthorizeError;
+use crate::app::App;
+use crate::assurance::ledger::Assurance;
+use crate::base::id::ClientId;
+use crate::base::id::GrantId;
+use crate::base::id::SessionId;
+use crate::base::id::UserId;
+use crate::base::secret::Secret;
+use crate::interaction::Interaction;
+use crate::interaction::settle;
+use crate::mint::granted::GrantedRequest;
+use crate::mint::granted::Stated;
+use crate::protocol::error::Fault;
+use crate::protocol::redirect_uri::ReturnAddress;
+use crate::store::StoreError;
+use crate::store::Written;
+use crate::store::connection::Conn;
+use crate::store::grants;
+use crate::store::grants::CodeTimes;
+use crate::store::grants::Grant;
+use crate::store::sessions;
+use crate::store::sessions::Session;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// Names what follows an interaction of this feature.
+pub const KIND: &str = "authorize";
+
+/// What an authorization request leaves behind for the time when its need is met.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Follow {
+    client: ClientId,
+    address: ReturnAddress,
+    granted: GrantedRequest,
+}
+
+/// A response, and the browser's new cookie if somebody proved something.
+pub struct Answered {
+    pub location: String,
+    pub cookie: Option<Secret>,
+}
+
+/// A code that is about to be issued.
+struct Issue {
+    grant: Grant,
+    code: Secret,
+    times: CodeTimes,
+}
+
+impl Follow {
+    pub fn of(request: &AuthorizationRequest) -> Self {
+        Self {
+            client: request.client.id.clone(),
+            address: request.address.clone(),
+            granted: request.granted.clone(),
+        }
+    }
+
+    pub fn to_json(&self) -> Result<String, StoreError> {
+        json(self)
+    }
+
+    fn from_json(text: &str) -> Result<Self, StoreError> {
+        serde_json::from_str(text).map_err(|why| StoreError::Unavailable(why.to_string()))
+    }
+}
+
+/// The session satisfies the request as it is: a code, and no page.
+pub async fn silently(
+    app: &App,
+    request: &AuthorizationRequest,
+    session: &Session,
+    assurance: &Assurance,
+) -> Result<String, AuthorizeError> {
+    let follow = Follow::of(request);
+    let issue = issue(app, &follow, &session.user, assurance)?;
+    let location = issue.location(app, &follow.address);
+    let (session, now) = (session.id.clone(), app.now());
+    app.store
+        .write(move |c| {
+            sessions::touch(c, &session, now)?;
+            issue.write(c, &session)
+        })
+        .await?;
+    Ok(location)
+}
+
+/// The interaction has met the need: its proofs become events, and the code is written with them.
+pub async fn after(
+    app: &App,
+    interaction: Interaction,
+    assurance: &Assurance,
+) -> Result<Answered, StoreError> {
+    let follow = Follow::from_json(&interaction.then_body)?;
+    let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
+    let issue = issue(app, &follow, &person.user, assurance)?;
+    let location = issue.location(app, &follow.address);
+    let settled = settle::settle(app, interaction, move |c, session| issue.write(c, session)).await?;
+    Ok(Answered { location, cookie: settled.cookie })
+}
+
+/// The interaction ends without an answer: the client is told why.
+pub async fn refused(app: &App, interaction: Interaction, fault: &Fault) -> Result<String, StoreError> {
+    let follow = Follow::from_json(&interaction.then_body)?;
+    settle::end(app, interaction).await?;
+    Ok(error_location(app, &follow.address, fault))
+}
+
+/// RFC 6749 §4.1.2.1.
+pub fn error_location(app: &App, address: &ReturnAddress, fault: &Fault) -> String {
+    let members = [("error", fault.code.as_str()), ("error_description", &fault.description)];
+    address.location(app.config.issuer.as_str(), &members)
+}
+
+fn issue(app: &App, follow: &Follow, user: &UserId, assurance: &Assurance) -> Result<Issue, StoreError> {
+    let (now, lifetimes, entropy) = (app.now(), app.config.lifetimes, app.entropy.as_ref());
+    let grant = Grant {
+        id: GrantId::generate(entropy, now),
+        client: follow.client.clone(),
+        user: user.clone(),
+        // Known only once the session is: filled in when it is written.
+        session: SessionId::from_text(""),
+        scope: follow.granted.scope.to_string(),
+        request: json(&follow.granted)?,
+        assurance: json(&Stated::from(assurance))?,
+    };
+    let code_expires_at = now.plus(lifetimes.code);
+    // A used code is known for as long as what it bought may live, so that a replay can revoke it.
+    let expires_at = code_expires_at.plus(lifetimes.access_token.max(lifetimes.id_token));
+    Ok(Issue {
+        grant,
+        code: Secret::generate(entropy),
+        times: CodeTimes { now, code_expires_at, expires_at },
+    })
+}
+
+impl Issue {
+    fn location(&self, app: &App, address: &ReturnAddress) -> String {
+        address.location(app.config.issuer.as_str(), &[("code", self.code.reveal())])
+    }
+
+    fn write(self, c: &mut Conn, session: &SessionId) -> Written<()> {
+        sessions::answered(c, session, &self.grant.client, self.times.now)?;
+        let grant = Grant { session: session.clone(), ..self.grant };
+        grants::insert(c, &grant, &self.code.hash(), &self.times)
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|why| StoreError::Unavailable(why.to_string()))
+}

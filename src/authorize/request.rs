@@ -1,0 +1,217 @@
+//! From parameters to a request that can be answered, each check once, in the order in which it may be told to whom:
+//! client and redirect URI first, on a page; everything after at the redirect URI.
+
+use super::AuthorizeError;
+use super::need::Wishes;
+use super::need::need;
+use crate::app::App;
+use crate::assurance::need::Need;
+use crate::base::id::ClientId;
+use crate::base::id::UserId;
+use crate::client;
+use crate::client::Client;
+use crate::interaction::Asker;
+use crate::mint::granted::GrantedRequest;
+use crate::mint::granted::GrantedResource;
+use crate::mint::id_token::hinted_subject;
+use crate::protocol::claims_request::ClaimsRequest;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::error::Fault;
+use crate::protocol::list::TokenList;
+use crate::protocol::metadata::ClientMetadata;
+use crate::protocol::parameters::Parameters;
+use crate::protocol::pkce::Challenge;
+use crate::protocol::prompt::Prompt;
+use crate::protocol::prompt::parse_max_age;
+use crate::protocol::redirect_uri::ReturnAddress;
+use crate::protocol::standard_claims;
+use crate::store::clients;
+
+/// A request whose every parameter was found sound.
+pub struct AuthorizationRequest {
+    pub client: Client,
+    pub address: ReturnAddress,
+    pub need: Need,
+    pub select_account: bool,
+    pub login_hint: Option<String>,
+    pub granted: GrantedRequest,
+}
+
+pub async fn receive(app: &App, parameters: &Parameters) -> Result<AuthorizationRequest, AuthorizeError> {
+    let client = the_client(app, parameters).await?;
+    let address = the_address(&client, parameters)?;
+    let told = |fault: Fault| AuthorizeError::Client(Box::new(address.clone()), fault);
+    let state = parameters.one("state").map_err(told)?;
+    let address = address.clone().with_state(state);
+    let told = |fault: Fault| AuthorizeError::Client(Box::new(address.clone()), fault);
+    shape(&client, parameters).map_err(told)?;
+    let identifiers = parameters.many("resource").map_err(told)?;
+    let resources = resource_servers(app, &identifiers).await?.map_err(told)?;
+    let wishes = wishes(app, &client, parameters).map_err(told)?;
+    let metadata = resources.iter().map(|(_, m)| m.clone()).collect::<Vec<_>>();
+    let need = need(&wishes, &client.metadata, &metadata, &app.config.policy).map_err(told)?;
+    let granted = granted(&client, &address, parameters, &resources).map_err(told)?;
+    let login_hint = parameters.one("login_hint").map_err(told)?.map(str::to_owned);
+    let select_account = wishes.prompt.select_account;
+    Ok(AuthorizationRequest { client, address, need, select_account, login_hint, granted })
+}
+
+impl AuthorizationRequest {
+    pub fn asker(&self) -> Asker {
+        let host = if self.client.metadata.first_party { None } else { self.address.host() };
+        Asker { name: self.client.name().to_owned(), host, origin: self.address.origin() }
+    }
+}
+
+async fn the_client(app: &App, parameters: &Parameters) -> Result<Client, AuthorizeError> {
+    let id = ClientId::from_text(parameters.required("client_id").map_err(AuthorizeError::Page)?);
+    client::find(app, &id).await?.ok_or_else(|| {
+        AuthorizeError::Page(Fault::new(
+            ErrorCode::InvalidClient,
+            "The application that sent you here is not registered; check its client_id.",
+        ))
+    })
+}
+
+/// RFC 9700 §2.1: compared as it stands. A request without a registered address is answered nowhere.
+fn the_address(client: &Client, parameters: &Parameters) -> Result<ReturnAddress, AuthorizeError> {
+    let presented = parameters.required("redirect_uri").map_err(AuthorizeError::Page)?;
+    ReturnAddress::verify(&client.metadata.redirect_uris, presented, client.metadata.is_native()).ok_or_else(|| {
+        AuthorizeError::Page(Fault::invalid_request(
+            "The redirect_uri is not one that the application registered; it must be the same, byte for byte.",
+        ))
+    })
+}
+
+fn shape(client: &Client, parameters: &Parameters) -> Result<(), Fault> {
+    // OIDC Core §6: not built, and judged before anything that a request object could have replaced.
+    if !matches!(parameters.one("request"), Ok(None)) {
+        return Err(Fault::new(
+            ErrorCode::RequestNotSupported,
+            "Request objects are not supported; send parameters.",
+        ));
+    }
+    if !matches!(parameters.one("request_uri"), Ok(None)) {
+        return Err(Fault::new(
+            ErrorCode::RequestUriNotSupported,
+            "request_uri is not supported; send parameters.",
+        ));
+    }
+    parameters.all_sound()?;
+    match parameters.required("response_type")? {
+        "code" => {}
+        _ => {
+            return Err(Fault::new(
+                ErrorCode::UnsupportedResponseType,
+                "Only response_type=code is supported.",
+            ));
+        }
+    }
+    if parameters.one("response_mode")?.is_some_and(|mode| mode != "query") {
+        return Err(Fault::invalid_request("Only response_mode=query is supported; leave it out."));
+    }
+    if !client.metadata.grant_types.iter().any(|grant| grant == "authorization_code") {
+        return Err(Fault::new(
+            ErrorCode::UnauthorizedClient,
+            "The client is not registered for the grant type authorization_code.",
+        ));
+    }
+    Ok(())
+}
+
+async fn resource_servers(
+    app: &App,
+    identifiers: &[&str],
+) -> Result<Result<Vec<(String, ClientMetadata)>, Fault>, AuthorizeError> {
+    let mut wanted = identifiers.iter().map(|identifier| (*identifier).to_owned()).collect::<Vec<_>>();
+    wanted.sort();
+    wanted.dedup();
+    let names = wanted.clone();
+    let rows = app
+        .store
+        .read(move |c| clients::by_resources(c, &names.iter().map(String::as_str).collect::<Vec<_>>()));
+    let known = rows.await?.into_iter().filter_map(Client::from_row);
+    let known = known.filter_map(|c| Some((c.metadata.resource.clone()?, c.metadata))).collect::<Vec<_>>();
+    if known.len() < wanted.len() {
+        return Ok(Err(Fault::new(
+            ErrorCode::InvalidTarget,
+            "resource names a resource server that is not registered here.",
+        )));
+    }
+    Ok(Ok(known))
+}
+
+fn wishes(app: &App, client: &Client, parameters: &Parameters) -> Result<Wishes, Fault> {
+    let prompt = parameters.one("prompt")?.map(Prompt::parse).transpose()?.unwrap_or_default();
+    if prompt.consent {
+        let description = "prompt=consent can't be served: consent is not asked for here yet.";
+        return Err(Fault::new(ErrorCode::ConsentRequired, description));
+    }
+    let claims = claims(parameters)?;
+    let acr_values =
+        parameters.one("acr_values")?.map(|raw| TokenList::parse("acr_values", raw)).transpose()?;
+    Ok(Wishes {
+        prompt,
+        max_age: parameters.one("max_age")?.map(parse_max_age).transpose()?,
+        acr_values: acr_values.map(|list| list.to_vec()).unwrap_or_default(),
+        subject: subject(app, client, parameters, claims.sub)?,
+        acr_claim: claims.acr,
+    })
+}
+
+fn claims(parameters: &Parameters) -> Result<ClaimsRequest, Fault> {
+    Ok(parameters.one("claims")?.map(ClaimsRequest::parse).transpose()?.unwrap_or_default())
+}
+
+/// OIDC Core §3.1.2.1 and §5.5.1: the one user that the answer must be about.
+fn subject(
+    app: &App,
+    client: &Client,
+    parameters: &Parameters,
+    claimed: Option<String>,
+) -> Result<Option<UserId>, Fault> {
+    let hinted = match parameters.one("id_token_hint")? {
+        None => None,
+        Some(hint) => Some(hinted_subject(app, hint, &client.id).ok_or_else(|| {
+            Fault::invalid_request("id_token_hint is not an ID token that was issued to this client here.")
+        })?),
+    };
+    match (hinted, claimed.map(UserId::from_text)) {
+        (Some(hinted), Some(claimed)) if hinted != claimed => {
+            Err(Fault::invalid_request("id_token_hint and claims name two different users."))
+        }
+        (hinted, claimed) => Ok(hinted.or(claimed)),
+    }
+}
+
+fn granted(
+    client: &Client,
+    address: &ReturnAddress,
+    parameters: &Parameters,
+    resources: &[(String, ClientMetadata)],
+) -> Result<GrantedRequest, Fault> {
+    let challenge =
+        Challenge::parse(parameters.one("code_challenge")?, parameters.one("code_challenge_method")?)?;
+    if challenge.is_none() && client.metadata.needs_pkce() {
+        return Err(Fault::invalid_request("code_challenge is missing; send one of method S256 (RFC 7636)."));
+    }
+    let asked = parameters.one("scope")?.map(|raw| TokenList::parse("scope", raw)).transpose()?;
+    let asked = asked.unwrap_or_default();
+    // RFC 6749 §3.3: scopes that nobody defines, or the client may not have, are left out.
+    let allowed = |scope: &str| client.metadata.scope.as_ref().is_none_or(|own| own.contains(scope));
+    let defined = |scopes: &[String]| {
+        asked.filtered(|scope| allowed(scope) && scopes.iter().any(|known| known == scope))
+    };
+    let resources = resources.iter().map(|(identifier, metadata)| GrantedResource {
+        identifier: identifier.clone(),
+        scope: defined(&metadata.scopes_supported),
+    });
+    Ok(GrantedRequest {
+        redirect_uri: address.uri().to_owned(),
+        nonce: parameters.one("nonce")?.map(str::to_owned),
+        challenge,
+        scope: defined(&standard_claims::SCOPES.map(str::to_owned)),
+        resources: resources.collect(),
+        id_token_claims: claims(parameters)?.id_token,
+    })
+}

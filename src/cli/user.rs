@@ -1,0 +1,257 @@
+//! `stepgate user`: people who sign in. An administrator's word is believed: an e-mail address given here is verified.
+
+use super::Said;
+use super::input;
+use crate::app::App;
+use crate::assurance::factors::SecondFactor;
+use crate::assurance::ledger::Method;
+use crate::base::id::CredentialId;
+use crate::base::id::UserId;
+use crate::base::time::Time;
+use crate::credential::password::Busy;
+use crate::credential::password::NewPassword;
+use crate::credential::totp::TotpSecret;
+use crate::protocol::standard_claims;
+use crate::store::credentials;
+use crate::store::credentials::Credential;
+use crate::store::sessions;
+use crate::store::users;
+use crate::store::users::Added;
+use crate::store::users::LoginName;
+use crate::store::users::NewUser;
+use crate::store::users::User;
+use crate::store::users::second_factor_text;
+use anyhow::Context;
+use anyhow::bail;
+use clap::Args;
+use clap::Subcommand;
+use clap::ValueEnum;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use std::path::Path;
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Add a user.
+    Add(Add),
+    /// List all users.
+    List,
+    /// Show a user and the factors they have.
+    Show { name: String },
+    /// Replace a user's password; their sessions end.
+    SetPassword {
+        name: String,
+        #[command(flatten)]
+        password: PasswordSource,
+    },
+}
+
+#[derive(Args)]
+pub struct Add {
+    /// The user name: printable ASCII without spaces.
+    name: String,
+    /// An address that counts as verified and can be signed in with.
+    #[arg(long)]
+    email: Option<String>,
+    /// A JSON file of standard claims (OpenID Connect Core §5.1).
+    #[arg(long, value_name = "FILE")]
+    claims: Option<PathBuf>,
+    #[command(flatten)]
+    password: PasswordSource,
+    /// Set up one-time codes; prints the otpauth:// URI for the authenticator app.
+    #[arg(long)]
+    totp: bool,
+    /// When the second factor is asked for.
+    #[arg(long, value_enum, default_value = "sign-in")]
+    second_factor: When,
+}
+
+#[derive(Args)]
+#[group(multiple = false)]
+pub struct PasswordSource {
+    /// Read the password from standard input.
+    #[arg(long)]
+    password_stdin: bool,
+    /// Read the password from a file.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum When {
+    SignIn,
+    StepUp,
+}
+
+pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {
+    match command {
+        Command::Add(add) => self::add(app, add).await,
+        Command::List => list(app).await,
+        Command::Show { name } => show(app, &name).await,
+        Command::SetPassword { name, password } => set_password(app, &name, password).await,
+    }
+}
+
+async fn add(app: &App, add: Add) -> anyhow::Result<Said> {
+    let now = app.now();
+    let id = UserId::generate(app.entropy.as_ref(), now);
+    let name = login_name(&add.name)?;
+    let email = add.email.as_deref().map(email).transpose()?;
+    let claims = Value::Object(claims(&add)?).to_string();
+    let second_factor = match add.second_factor {
+        When::SignIn => SecondFactor::SignIn,
+        When::StepUp => SecondFactor::StepUp,
+    };
+    let mut factors = Vec::new();
+    if let Some(password) = add.password.read()? {
+        factors.push(hashed(app, &password, now).await?);
+    }
+    let secret = add.totp.then(|| TotpSecret::generate(app.entropy.as_ref()));
+    if let Some(secret) = &secret {
+        factors.push(sealed(app, secret, now)?);
+    }
+    let uri = secret.as_ref().map(|secret| otpauth_uri(app, secret, name.as_str())).transpose()?;
+    let (user, sub) = (id.clone(), id.to_string());
+    let username = name.as_str().to_owned();
+    let added = app.store.write(move |c| {
+        let new = NewUser { id: &user, name: &name, email: email.as_ref(), claims: &claims, second_factor };
+        let added = users::insert(c, &new, now)?;
+        if added == Added::Done {
+            factors.iter().try_for_each(|factor| credentials::insert(c, &user, factor))?;
+        }
+        Ok(added)
+    });
+    if added.await? == Added::NameTaken {
+        bail!("the user name or the e-mail address belongs to another user; choose another one");
+    }
+    let mut json = json!({"sub": sub, "username": username});
+    let mut words = format!("Added {username} ({sub}).\n");
+    if let (Some(uri), Some(json)) = (uri, json.as_object_mut()) {
+        words.push_str(&format!("For the authenticator app, once: {uri}\n"));
+        json.insert("totp".into(), json!({"otpauth_uri": uri}));
+    }
+    Ok(Said { json, words })
+}
+
+async fn list(app: &App) -> anyhow::Result<Said> {
+    let users = app.store.read(users::list).await?;
+    let words = users.iter().map(|user| format!("{}  {}\n", user.id, user.username)).collect();
+    let json = users.iter().map(described).collect();
+    Ok(Said { json: Value::Array(json), words })
+}
+
+async fn show(app: &App, name: &str) -> anyhow::Result<Said> {
+    let user = find(app, name).await?;
+    let id = user.id.clone();
+    let factors = app.store.read(move |c| credentials::of_user(c, &id)).await?;
+    let factors = factors
+        .iter()
+        .map(|f| json!({"method": f.method.as_str(), "enrolled_at": f.enrolled_at.rfc3339()}))
+        .collect::<Vec<_>>();
+    let mut json = described(&user);
+    if let Some(json) = json.as_object_mut() {
+        json.insert("factors".into(), Value::Array(factors));
+    }
+    Ok(Said { words: serde_json::to_string_pretty(&json)?, json })
+}
+
+async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::Result<Said> {
+    let user = find(app, name).await?;
+    let password = source.read()?.context("give the password with --password-stdin or --password-file")?;
+    let now = app.now();
+    let factor = hashed(app, &password, now).await?;
+    let id = user.id.clone();
+    app.store
+        .write(move |c| {
+            if !credentials::replace_password(c, &id, &factor.secret)? {
+                credentials::insert(c, &id, &factor)?;
+            }
+            // Whoever is signed in knew the old password; they have to know the new one.
+            sessions::end_all(c, &id, now)
+        })
+        .await?;
+    let json = json!({"sub": user.id, "username": user.username});
+    Ok(Said {
+        json,
+        words: format!("The password of {} is replaced; their sessions have ended.", user.username),
+    })
+}
+
+async fn find(app: &App, name: &str) -> anyhow::Result<User> {
+    let name = login_name(name)?;
+    let shown = name.as_str().to_owned();
+    let user = app.store.read(move |c| users::by_login_name(c, &name)).await?;
+    user.with_context(|| format!("no user is named {shown:?}; see `stepgate user list`"))
+}
+
+fn described(user: &User) -> Value {
+    let claims = serde_json::from_str::<Value>(&user.claims).unwrap_or_default();
+    json!({
+        "sub": user.id,
+        "username": user.username,
+        "claims": claims,
+        "second_factor": second_factor_text(user.second_factor),
+        "disabled": user.disabled,
+    })
+}
+
+impl PasswordSource {
+    fn read(&self) -> anyhow::Result<Option<String>> {
+        match (self.password_stdin, &self.password_file) {
+            (true, _) => input::secret(Path::new("-")).map(Some),
+            (false, Some(path)) => input::secret(path).map(Some),
+            (false, None) => Ok(None),
+        }
+    }
+}
+
+fn login_name(text: &str) -> anyhow::Result<LoginName> {
+    LoginName::parse(text).with_context(|| {
+        format!("{text:?} is not a user name: 1 to 254 printable ASCII characters, no spaces")
+    })
+}
+
+fn email(text: &str) -> anyhow::Result<LoginName> {
+    let (local, host) = text.split_once('@').unwrap_or_default();
+    if local.is_empty() || host.is_empty() || host.contains('@') {
+        bail!("{text:?} is not an e-mail address");
+    }
+    login_name(text)
+}
+
+fn claims(add: &Add) -> anyhow::Result<Map<String, Value>> {
+    let mut claims = match &add.claims {
+        None => Map::new(),
+        Some(path) => standard_claims::parse(input::json(path)?).map_err(anyhow::Error::msg)?,
+    };
+    if let Some(email) = &add.email {
+        claims.insert("email".into(), json!(email));
+        claims.insert("email_verified".into(), json!(true));
+    }
+    if !claims.contains_key("preferred_username") {
+        claims.insert("preferred_username".into(), json!(add.name.to_ascii_lowercase()));
+    }
+    Ok(claims)
+}
+
+async fn hashed(app: &App, password: &str, now: Time) -> anyhow::Result<Credential> {
+    let password = NewPassword::parse(password).map_err(anyhow::Error::msg)?;
+    let secret = app.passwords.hash(password, app.entropy.as_ref()).await;
+    let secret = secret.map_err(|Busy| anyhow::anyhow!("argon2 can't run; is there enough memory?"))?;
+    let id = CredentialId::generate(app.entropy.as_ref(), now);
+    Ok(Credential { id, method: Method::Pwd, secret, last_step: 0, enrolled_at: now })
+}
+
+fn sealed(app: &App, secret: &TotpSecret, now: Time) -> anyhow::Result<Credential> {
+    let id = CredentialId::generate(app.entropy.as_ref(), now);
+    let sealed = app.master.seal(id.as_str(), secret.as_bytes(), app.entropy.as_ref());
+    let secret = sealed.context("the TOTP secret can't be sealed")?;
+    Ok(Credential { id, method: Method::Otp, secret, last_step: 0, enrolled_at: now })
+}
+
+fn otpauth_uri(app: &App, secret: &TotpSecret, name: &str) -> anyhow::Result<String> {
+    let label = format!("{} ({})", app.config.page.name, app.config.issuer.host());
+    secret.otpauth_uri(&label, name).context("the otpauth URI can't be written")
+}

@@ -1,0 +1,189 @@
+//! A request that needs a page: who asks, for what, what was proved so far, and what follows, which is opaque here.
+//! Proofs rest in the interaction until the decision is satisfied; only then do they become events of a session.
+
+pub mod next_step;
+pub mod progress;
+pub mod prove;
+pub mod sentence;
+pub mod settle;
+pub mod submit;
+
+use crate::app::App;
+use crate::assurance::factors::Account;
+use crate::assurance::ledger::Event;
+use crate::assurance::need::Need;
+use crate::base::id::BrowserId;
+use crate::base::id::InteractionId;
+use crate::base::secret::Secret;
+use crate::base::secret::SecretHash;
+use crate::base::time::Time;
+use crate::store::StoreError;
+use crate::store::credentials;
+use crate::store::interactions;
+use crate::store::interactions::InteractionRow;
+use crate::store::sessions;
+use crate::store::sessions::Browser;
+use crate::store::sessions::Session;
+use progress::Progress;
+use serde::Deserialize;
+use serde::Serialize;
+use thiserror::Error;
+
+/// What is asked, and who asks it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ask {
+    pub need: Need,
+    pub asker: Asker,
+    pub login_hint: Option<String>,
+}
+
+/// The application, as a person may know it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Asker {
+    pub name: String,
+    /// Shown for an application that is not first-party.
+    pub host: Option<String>,
+    /// Where the browser goes after the last form; the page's policy has to allow it.
+    pub origin: String,
+}
+
+/// What follows once the need is met: read only by the feature that wrote it.
+pub struct Then {
+    pub kind: &'static str,
+    pub body: String,
+}
+
+/// Where a request comes from.
+pub struct Visitor {
+    pub browser: Option<Browser>,
+    /// The network address, or its /64.
+    pub source: String,
+}
+
+pub struct Opened {
+    pub id: InteractionId,
+    /// The cookie of a browser that was not known before.
+    pub cookie: Option<Secret>,
+}
+
+#[derive(Debug, Error)]
+pub enum OpenError {
+    #[error("too many requests of this source are open")]
+    TooMany,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An open interaction, read together with everything that the decision needs.
+pub struct Interaction {
+    pub ask: Ask,
+    pub progress: Progress,
+    pub browser: Browser,
+    pub account: Option<Account>,
+    pub then_kind: String,
+    pub then_body: String,
+    row: InteractionRow,
+}
+
+/// Opens an interaction in the visitor's browser, which becomes known with it.
+pub async fn open(
+    app: &App,
+    visitor: &Visitor,
+    mut ask: Ask,
+    progress: Progress,
+    then: Then,
+) -> Result<Opened, OpenError> {
+    let (now, entropy, lifetimes) = (app.now(), app.entropy.as_ref(), app.config.lifetimes);
+    let id = InteractionId::generate(entropy, now);
+    ask.need.interaction = Some(id.clone());
+    let row = InteractionRow {
+        id: id.clone(),
+        need: json(&ask)?,
+        then_kind: then.kind.to_owned(),
+        then_body: then.body,
+        progress: json(&progress)?,
+        step: 0,
+        asked_at: now,
+    };
+    let known = visitor.browser.as_ref().map(|browser| browser.id.clone());
+    let new = (BrowserId::generate(entropy, now), Secret::generate(entropy));
+    let (new_id, new_hash) = (new.0, new.1.hash());
+    let (is_known, source) = (known.is_some(), visitor.source.clone());
+    let opened = app.store.write(move |c| {
+        let browser = match known {
+            Some(id) => id,
+            None => {
+                sessions::insert_browser(c, &new_id, &new_hash, now.plus(lifetimes.interaction_most))?;
+                new_id
+            }
+        };
+        let opened = interactions::open(c, &row, &browser, &source, now.plus(lifetimes.interaction))?;
+        if opened { Ok(()) } else { crate::store::lost() }
+    });
+    match opened.await {
+        Ok(()) => Ok(Opened { id, cookie: (!is_known).then_some(new.1) }),
+        Err(StoreError::Lost) => Err(OpenError::TooMany),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The open interaction `id` of the browser that holds `cookie`; an id alone opens nothing.
+pub async fn load(
+    app: &App,
+    cookie: &SecretHash,
+    id: &InteractionId,
+) -> Result<Option<Interaction>, StoreError> {
+    let (now, life, cookie, id) = (app.now(), app.session_life(), cookie.clone(), id.clone());
+    let loaded = app.store.read(move |c| {
+        let Some(browser) = sessions::browser(c, &cookie, life, now)? else { return Ok(None) };
+        let Some(row) = interactions::load(c, &id, &browser.id, now)? else { return Ok(None) };
+        let progress = serde_json::from_str::<Progress>(&row.progress).ok();
+        let user = progress.as_ref().and_then(|progress| progress.person.clone()).map(|person| person.user);
+        let account = user.map(|user| credentials::account(c, &user)).transpose()?.flatten();
+        Ok(progress.map(|progress| (browser, row, progress, account)))
+    });
+    Ok(loaded.await?.and_then(|(browser, row, progress, account)| {
+        let ask = serde_json::from_str(&row.need)
+            .inspect_err(|why| tracing::error!(interaction = %row.id, %why, "interaction.unreadable"))
+            .ok()?;
+        let (then_kind, then_body) = (row.then_kind.clone(), row.then_body.clone());
+        Some(Interaction { ask, progress, browser, account, then_kind, then_body, row })
+    }))
+}
+
+impl Interaction {
+    pub fn id(&self) -> &InteractionId {
+        &self.row.id
+    }
+
+    pub fn step(&self) -> i64 {
+        self.row.step
+    }
+
+    /// The live session of the person in this browser, if there is one.
+    pub fn session(&self) -> Option<&Session> {
+        let user = &self.progress.person.as_ref()?.user;
+        self.browser.sessions.iter().find(|session| session.user == *user)
+    }
+
+    /// Everything that was shown: in the session, and here.
+    pub fn events(&self) -> Vec<Event> {
+        let earlier = self.session().map(|session| session.events.clone()).unwrap_or_default();
+        earlier.into_iter().chain(self.progress.proofs.iter().map(|proof| proof.event(self.id()))).collect()
+    }
+
+    /// Binds a form to this interaction and step (attack: a form of another step, tab or browser).
+    pub fn form_code(&self, app: &App) -> String {
+        app.master.code("form", &[self.id().as_str(), &self.step().to_string()])
+    }
+
+    /// Ten minutes from the last completed step, an hour from the beginning.
+    fn expires_at(&self, app: &App, now: Time) -> Time {
+        let lifetimes = app.config.lifetimes;
+        now.plus(lifetimes.interaction).min(self.row.asked_at.plus(lifetimes.interaction_most))
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|why| StoreError::Unavailable(why.to_string()))
+}

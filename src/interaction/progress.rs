@@ -1,0 +1,74 @@
+//! How far an interaction has come: the JSON that rests in its row between two steps.
+
+use crate::assurance::ledger::Event;
+use crate::assurance::ledger::Method;
+use crate::base::id::CredentialId;
+use crate::base::id::EventId;
+use crate::base::id::InteractionId;
+use crate::base::id::UserId;
+use crate::base::time::Time;
+use serde::Deserialize;
+use serde::Serialize;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// Who it is about: the user of the session, or whoever gave the first proof.
+    pub person: Option<Person>,
+    pub proofs: Vec<Proof>,
+    /// Proofs that failed.
+    pub failures: u32,
+    pub notice: Option<Notice>,
+    /// The method that was chosen with "try another way".
+    pub way: Option<String>,
+    pub declined: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    pub user: UserId,
+    pub username: String,
+}
+
+/// A verified proof that is not an event yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Proof {
+    pub id: EventId,
+    pub method: String,
+    pub at: Time,
+    pub credential: CredentialId,
+    pub factor_enrolled_at: Time,
+}
+
+/// What the next page says about the last step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    WrongPassword,
+    WrongCode,
+}
+
+impl Proof {
+    pub fn event(&self, interaction: &InteractionId) -> Event {
+        Event {
+            id: self.id.clone(),
+            method: Method::parse(&self.method).unwrap_or(Method::Pwd),
+            at: self.at,
+            interaction: interaction.clone(),
+            credential: self.credential.clone(),
+            uv: false,
+            device_bound: false,
+            attested: false,
+            factor_enrolled_at: self.factor_enrolled_at,
+        }
+    }
+}
+
+impl Notice {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "That didn't match. Check the user name and the password and try again.",
+            Self::WrongCode => {
+                "That code is not valid now. Codes change every 30 seconds and work once; enter the one shown now."
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The pages: one struct per template, filled by `web` and never deciding anything. The one home of askama, which
+//! escapes whatever it prints.
+
+use crate::interaction::progress::Person;
+use askama::Template;
+
+/// What every page shows around its own content.
+pub struct Frame {
+    pub name: String,
+    pub support: Option<String>,
+    /// Of this answer's content security policy.
+    pub nonce: String,
+}
+
+/// What every form of an interaction has.
+pub struct Form {
+    pub action: String,
+    pub code: String,
+    pub step: i64,
+    /// Who asks for what, and why now.
+    pub why: String,
+    pub host: Option<String>,
+    pub notice: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+pub struct LoginPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub hint: String,
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+pub struct PasswordPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+    pub other_way: bool,
+    pub other_account: bool,
+}
+
+#[derive(Template)]
+#[template(path = "totp.html")]
+pub struct TotpPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+    pub other_way: bool,
+    pub other_account: bool,
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+pub struct ErrorPage {
+    pub frame: Frame,
+    pub title: &'static str,
+    pub sentence: String,
+    pub code: Option<&'static str>,
+    pub request_id: String,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+pub struct HomePage {
+    pub frame: Frame,
+    pub people: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::UserId;
+
+    fn frame() -> Frame {
+        Frame { name: "Acme <ID>".into(), support: Some("https://help.test/".into()), nonce: "n".into() }
+    }
+
+    fn form() -> Form {
+        Form {
+            action: "/interaction/1/login".into(),
+            code: "c".into(),
+            step: 1,
+            why: "<script>alert(1)</script> asks".into(),
+            host: Some("rp.test\"><img>".into()),
+            notice: Some("That didn't match."),
+        }
+    }
+
+    #[test]
+    fn every_page_renders_and_escapes_what_it_is_given() {
+        let person = Person { user: UserId::from_text("u"), username: "ada<b>".into() };
+        let (other_way, other_account) = (true, true);
+        let pages = [
+            LoginPage { frame: frame(), form: form(), hint: "\" onfocus=x".into() }.render(),
+            PasswordPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }
+                .render(),
+            TotpPage { frame: frame(), form: form(), person, other_way, other_account }.render(),
+            ErrorPage {
+                frame: frame(),
+                title: "No",
+                sentence: "<i>no</i>".into(),
+                code: Some("invalid_request"),
+                request_id: "r".into(),
+            }
+            .render(),
+            HomePage { frame: frame(), people: vec!["<u>ada".into()] }.render(),
+        ];
+        for page in pages {
+            let page = page.unwrap();
+            for raw in ["<script>", "<img>", "<b>", "<i>", "<u>", "<ID>", "\" onfocus"] {
+                assert!(!page.contains(raw), "{raw} in {page}");
+            }
+            assert!(page.contains("data-page=\""), "{page}");
+        }
+    }
+}

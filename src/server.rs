@@ -1,0 +1,129 @@
+//! Start and stop: one `serve` per SQLite file, https if asked for, the sweep, and a stop that lets requests finish.
+
+use crate::app::App;
+use crate::config::Tls;
+use crate::store;
+use crate::store::connection::DatabaseUrl;
+use crate::web::edge::edge;
+use crate::web::respond;
+use crate::web::routes::routes;
+use actix_web::App as Service;
+use actix_web::HttpServer;
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::web;
+use actix_web::web::Data;
+use anyhow::Context;
+use anyhow::bail;
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use std::fs::File;
+use std::fs::TryLockError;
+use std::net::TcpListener;
+use std::time::Duration;
+
+const MOST_BODY: usize = 64 * 1024;
+const SLOW_REQUEST: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const GRACE_SECONDS: u64 = 10;
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// A server that is bound and not running yet.
+pub struct Bound {
+    pub app: Data<App>,
+    listener: TcpListener,
+    _only_one: Option<File>,
+}
+
+/// Takes the address; port 0 takes any.
+pub fn bind(app: App) -> anyhow::Result<Bound> {
+    let only_one = only_one(&app.config.database)?;
+    let listen = app.config.listen;
+    let listener =
+        TcpListener::bind(listen).with_context(|| format!("listen = \"{listen}\" can't be used"))?;
+    Ok(Bound { app: Data::new(app), listener, _only_one: only_one })
+}
+
+impl Bound {
+    pub fn port(&self) -> anyhow::Result<u16> {
+        Ok(self.listener.local_addr()?.port())
+    }
+
+    /// Serves until SIGTERM or SIGINT; requests under way get ten seconds to finish.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let (server, app, _lock) = (self.server()?, self.app, self._only_one);
+        let sweeping = tokio::spawn(sweep(app));
+        let ended = server.await;
+        sweeping.abort();
+        tracing::info!("stopped");
+        Ok(ended?)
+    }
+
+    fn server(&self) -> anyhow::Result<Server> {
+        let app = self.app.clone();
+        let server = HttpServer::new(move || {
+            Service::new()
+                .app_data(app.clone())
+                .app_data(web::PayloadConfig::new(MOST_BODY))
+                .configure(routes)
+                .default_service(web::to(respond::not_found))
+                .wrap(from_fn(edge))
+        })
+        .client_request_timeout(SLOW_REQUEST)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(GRACE_SECONDS);
+        let listener = self.listener.try_clone()?;
+        Ok(match &self.app.config.tls {
+            None => server.listen(listener)?.run(),
+            Some(tls) => server.listen_rustls_0_23(listener, https(tls)?)?.run(),
+        })
+    }
+}
+
+/// Two servers on one SQLite file would each believe to be the only writer.
+fn only_one(database: &DatabaseUrl) -> anyhow::Result<Option<File>> {
+    let DatabaseUrl::Sqlite(path) = database else { return Ok(None) };
+    let lock = File::create(path.with_added_extension("serve.lock"))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => {
+            bail!(
+                "another `stepgate serve` uses {database}; stop it, or use PostgreSQL for several instances"
+            )
+        }
+        Err(TryLockError::Error(why)) => Err(why.into()),
+    }
+}
+
+fn https(tls: &Tls) -> anyhow::Result<ServerConfig> {
+    let certificates = CertificateDer::pem_file_iter(&tls.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("tls_cert = {:?} is not a PEM file of certificates", tls.certificate))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key)
+        .with_context(|| format!("tls_key = {:?} is not a PEM file of a private key", tls.key))?;
+    let provider = rustls::crypto::ring::default_provider().into();
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .context("tls_cert and tls_key do not belong together")
+}
+
+async fn sweep(app: Data<App>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let now = app.now();
+        loop {
+            match app.store.write(move |c| store::sweep::batch(c, now)).await {
+                Ok(0) => break,
+                Ok(rows) => tracing::debug!(rows, "swept"),
+                Err(why) => {
+                    tracing::warn!(%why, "sweep failed");
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The UserInfo endpoint (OIDC Core §5.3): the claims that a token's scopes open, as they are now.
+//! The token comes in the header or a form body, once; never in the query (RFC 9700 §4.3.2).
+
+use crate::app::App;
+use crate::mint::access_token::read_own;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::error::Fault;
+use crate::protocol::parameters::Parameters;
+use crate::protocol::standard_claims::released;
+use crate::store::StoreError;
+use crate::store::grants;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub enum UserInfoError {
+    /// No token at all: RFC 6750 §3.1 wants no error code then.
+    #[error("no token")]
+    NoToken,
+    #[error("{0}")]
+    Fault(Fault),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// `body` is the form of a POST, empty otherwise.
+pub async fn answer(app: &App, authorization: Option<&str>, body: &str) -> Result<Value, UserInfoError> {
+    let parameters = Parameters::parse(body).map_err(UserInfoError::Fault)?;
+    let in_body = parameters.one("access_token").map_err(UserInfoError::Fault)?;
+    let token = match (authorization.and_then(bearer), in_body) {
+        (None, None) => return Err(UserInfoError::NoToken),
+        (Some(token), None) | (None, Some(token)) => token,
+        (Some(_), Some(_)) => {
+            return Err(UserInfoError::Fault(Fault::invalid_request(
+                "The token is given twice; send it once.",
+            )));
+        }
+    };
+    let token = read_own(app, token, app.now()).ok_or_else(invalid_token)?;
+    if !token.scope.contains("openid") {
+        return Err(UserInfoError::Fault(Fault::new(
+            ErrorCode::InsufficientScope,
+            "The token lacks the scope openid.",
+        )));
+    }
+    let grant = token.grant.clone();
+    let standing = app.store.read(move |c| grants::standing(c, &grant)).await?;
+    let (grant, claims) = standing.ok_or_else(invalid_token)?;
+    let claims = serde_json::from_str::<Map<String, Value>>(&claims).unwrap_or_default();
+    let mut answer = released(&claims, &token.scope);
+    answer.insert("sub".into(), json!(grant.user));
+    Ok(Value::Object(answer))
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn invalid_token() -> UserInfoError {
+    UserInfoError::Fault(Fault::new(
+        ErrorCode::InvalidToken,
+        "The access token is not valid here: it has expired, was revoked, or is for another audience.",
+    ))
+}

@@ -1,0 +1,72 @@
+//! `/authorize`: GET does the work; POST comes without our cookie and is led to it.
+
+use super::cookie;
+use super::edge;
+use super::respond;
+use crate::app::App;
+use crate::authorize;
+use crate::authorize::AuthorizeError;
+use crate::authorize::Begun;
+use crate::authorize::answer::error_location;
+use crate::interaction::Visitor;
+use crate::protocol::error::Fault;
+use crate::protocol::parameters::Parameters;
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::web::Bytes;
+use actix_web::web::Data;
+
+pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    let begun = match Parameters::parse(request.query_string()) {
+        Ok(parameters) => begin(&app, &request, &parameters).await,
+        Err(fault) => Err(AuthorizeError::Page(fault)),
+    };
+    match begun {
+        Ok(Begun::Answer(location)) => respond::see_other(&location).finish(),
+        Ok(Begun::Page { interaction, cookie }) => {
+            let mut answer = respond::see_other(&format!("/interaction/{interaction}"));
+            if let Some(secret) = cookie {
+                answer.cookie(cookie::set(&app, &secret));
+            }
+            answer.finish()
+        }
+        Err(error) => refused(&app, &request, error),
+    }
+}
+
+/// OIDC Core §3.1.2.1: the same request as a form. SameSite keeps our cookie away from it, so it has no effect of
+/// its own: the browser comes back with GET.
+pub async fn post(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let form = match edge::form(&request, &body) {
+        Ok(form) => form,
+        Err(fault) => return respond::fault_page(&app, &request, &fault),
+    };
+    // Attack: a second client_id in the other place, read by another reader.
+    if !request.query_string().is_empty() {
+        let fault = Fault::invalid_request("Send the parameters in the query or in the form, not in both.");
+        return respond::fault_page(&app, &request, &fault);
+    }
+    if !form.bytes().all(|b| b.is_ascii_graphic()) {
+        let fault = Fault::invalid_request("The form is not percent-encoded UTF-8; encode it again.");
+        return respond::fault_page(&app, &request, &fault);
+    }
+    respond::see_other(&format!("/authorize?{form}")).finish()
+}
+
+async fn begin(app: &App, request: &HttpRequest, parameters: &Parameters) -> Result<Begun, AuthorizeError> {
+    let browser = cookie::browser(app, request).await?;
+    let visitor = Visitor { browser, source: edge::source(app, request) };
+    authorize::begin(app, parameters, &visitor).await
+}
+
+fn refused(app: &App, request: &HttpRequest, error: AuthorizeError) -> HttpResponse {
+    match error {
+        AuthorizeError::Page(fault) => respond::fault_page(app, request, &fault),
+        AuthorizeError::Client(address, fault) => {
+            tracing::info!(code = fault.code.as_str(), reason = %fault.description, "authorize.refused");
+            respond::see_other(&error_location(app, &address, &fault)).finish()
+        }
+        AuthorizeError::TooMany => respond::too_many(app, request),
+        AuthorizeError::Store(error) => respond::unavailable(app, request, &error),
+    }
+}

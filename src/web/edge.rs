@@ -1,0 +1,145 @@
+//! The edge: a request's id and its one line in the log, the headers of every answer, and where it came from.
+
+use super::respond::RequestId;
+use crate::app::App;
+use crate::base::entropy::random;
+use crate::base::secret::base64url;
+use crate::protocol::error::Fault;
+use actix_web::Error;
+use actix_web::HttpMessage;
+use actix_web::HttpRequest;
+use actix_web::body::MessageBody;
+use actix_web::dev::ServiceRequest;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header;
+use actix_web::http::header::HeaderMap;
+use actix_web::http::header::HeaderName;
+use actix_web::http::header::HeaderValue;
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+use actix_web::web::Data;
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::net::Ipv6Addr;
+use std::time::Instant;
+use tracing::Instrument;
+
+/// What an answer that is not a page allows a browser: nothing.
+const NOTHING: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+pub async fn edge(
+    app: Data<App>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = base64url(&random::<9>(app.entropy.as_ref()));
+    let span = tracing::info_span!("request", id);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let (method, path, began) = (request.method().clone(), shown_path(request.path()), Instant::now());
+    async move {
+        let mut answer = next.call(request).await?;
+        headers(&app, answer.headers_mut(), &id);
+        let status = answer.status().as_u16();
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(%method, path, status, micros, "answered");
+        Ok(answer)
+    }
+    .instrument(span)
+    .await
+}
+
+/// The form in a body (OAuth 2.0 knows no other), as text.
+pub fn form<'a>(request: &HttpRequest, body: &'a Bytes) -> Result<&'a str, Fault> {
+    if !request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let description = "Send the parameters as a form (application/x-www-form-urlencoded).";
+        return Err(Fault::invalid_request(description));
+    }
+    let broken = || Fault::invalid_request("The form is not percent-encoded UTF-8; encode it again.");
+    std::str::from_utf8(body).map_err(|_| broken())
+}
+
+/// Of the peer, or of whom a trusted proxy names; an IPv6 source is its /64, which is one household.
+pub fn source(app: &App, request: &HttpRequest) -> String {
+    let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return "unknown".into() };
+    let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
+    let chain = forwarded.flat_map(|value| value.split(',')).map(|hop| hop.trim().parse::<IpAddr>().ok());
+    network(client_address(&app.config.trusted_proxies, peer, &chain.collect::<Vec<_>>()))
+}
+
+/// The last hop that is not a proxy of ours: what stands before it in the header, anyone could have written.
+fn client_address(trusted: &[IpNet], peer: IpAddr, chain: &[Option<IpAddr>]) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut source = peer;
+    for hop in chain.iter().rev() {
+        match hop {
+            Some(hop) if is_trusted(&source) => source = *hop,
+            _ => break,
+        }
+    }
+    source
+}
+
+fn network(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(address) => address.to_string(),
+            None => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        },
+    }
+}
+
+fn headers(app: &App, headers: &mut HeaderMap, id: &str) {
+    let mut default = |name: HeaderName, value: &str| {
+        if let (false, Ok(value)) = (headers.contains_key(&name), HeaderValue::from_str(value)) {
+            headers.insert(name, value);
+        }
+    };
+    default(header::CONTENT_SECURITY_POLICY, NOTHING);
+    default(header::CACHE_CONTROL, "no-store");
+    default(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    default(header::X_FRAME_OPTIONS, "DENY");
+    default(header::REFERRER_POLICY, "no-referrer");
+    default(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
+    default(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    if app.config.issuer.as_str().starts_with("https:") {
+        default(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+    default(HeaderName::from_static("x-request-id"), id);
+}
+
+/// Without what is secret or without bound in it.
+fn shown_path(path: &str) -> String {
+    path.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source_of(trusted: &[&str], peer: &str, chain: &[&str]) -> String {
+        let trusted = trusted.iter().map(|network| network.parse().unwrap()).collect::<Vec<_>>();
+        let chain = chain.iter().map(|hop| hop.parse().ok()).collect::<Vec<_>>();
+        network(client_address(&trusted, peer.parse().unwrap(), &chain))
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_may_say_where_a_request_comes_from() {
+        assert_eq!(source_of(&[], "192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+        let proxy = ["10.0.0.0/8"];
+        assert_eq!(source_of(&proxy, "10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(source_of(&proxy, "10.0.0.1", &["1.2.3.4", "198.51.100.7"]), "198.51.100.7");
+        assert_eq!(source_of(&proxy, "10.0.0.1", &["198.51.100.7", "10.0.0.2"]), "198.51.100.7");
+        assert_eq!(source_of(&proxy, "10.0.0.1", &["198.51.100.7", "garbage"]), "10.0.0.1");
+        assert_eq!(source_of(&proxy, "192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+    }
+
+    #[test]
+    fn an_ipv6_source_is_its_64() {
+        assert_eq!(source_of(&[], "2001:db8:1:2:3:4:5:6", &[]), "2001:db8:1:2::/64");
+        assert_eq!(source_of(&[], "::ffff:192.0.2.1", &[]), "192.0.2.1");
+    }
+}

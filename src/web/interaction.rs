@@ -1,0 +1,162 @@
+//! `/interaction/{id}`: GET shows what is next or answers; POST takes one step and leads back to GET.
+
+use super::cookie;
+use super::edge;
+use super::respond;
+use crate::app::App;
+use crate::assurance::ledger::Assurance;
+use crate::assurance::ledger::Method;
+use crate::authorize::answer;
+use crate::base::id::InteractionId;
+use crate::interaction;
+use crate::interaction::Interaction;
+use crate::interaction::next_step::Next;
+use crate::interaction::progress::Person;
+use crate::interaction::prove::ProveError;
+use crate::interaction::sentence;
+use crate::interaction::submit;
+use crate::interaction::submit::Page;
+use crate::interaction::submit::Submitted;
+use crate::pages::Form;
+use crate::pages::LoginPage;
+use crate::pages::PasswordPage;
+use crate::pages::TotpPage;
+use crate::protocol::error::Fault;
+use crate::protocol::parameters::Parameters;
+use crate::store::StoreError;
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+use actix_web::web::Data;
+use actix_web::web::Path;
+
+pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> HttpResponse {
+    let interaction = match load(&app, &request, &id).await {
+        Ok(Some(interaction)) => interaction,
+        Ok(None) => return gone(&app, &request),
+        Err(error) => return respond::unavailable(&app, &request, &error),
+    };
+    let answered = match interaction.next(&app) {
+        Next::SignIn => return login_page(&app, &interaction),
+        Next::Prove { person, method, others } => {
+            return prove_page(&app, &interaction, person, method, !others.is_empty());
+        }
+        Next::Answer(assurance) => answer_client(&app, interaction, &assurance).await,
+        Next::End(fault) => end(&app, interaction, &fault).await,
+    };
+    match answered {
+        Ok(answer) => answer,
+        // Another tab was first: the browser looks again, with the cookie that it has now.
+        Err(StoreError::Lost) => respond::see_other(&format!("/interaction/{id}")).finish(),
+        Err(error) => respond::unavailable(&app, &request, &error),
+    }
+}
+
+pub async fn submit(
+    app: Data<App>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: Bytes,
+) -> HttpResponse {
+    let (id, page) = path.into_inner();
+    let Some(page) = Page::parse(&page) else { return respond::not_found(app, request).await };
+    let interaction = match load(&app, &request, &id).await {
+        Ok(Some(interaction)) => interaction,
+        Ok(None) => return gone(&app, &request),
+        Err(error) => return respond::unavailable(&app, &request, &error),
+    };
+    let form = match edge::form(&request, &body).and_then(Parameters::parse) {
+        Ok(form) => form,
+        Err(fault) => return respond::fault_page(&app, &request, &fault),
+    };
+    match submit::submit(&app, &interaction, page, &form).await {
+        Ok(Submitted::Taken) => respond::see_other(&format!("/interaction/{id}")).finish(),
+        Ok(Submitted::Forged) => {
+            tracing::info!("form.forged");
+            let sentence =
+                "This form was not made for this sign-in. Go back to your application and start again.";
+            respond::problem(&app, &request, StatusCode::FORBIDDEN, sentence, None)
+        }
+        Err(ProveError::Busy) => respond::unavailable(&app, &request, &ProveError::Busy),
+        Err(ProveError::Store(error)) => respond::unavailable(&app, &request, &error),
+    }
+}
+
+async fn load(app: &App, request: &HttpRequest, id: &str) -> Result<Option<Interaction>, StoreError> {
+    let Some(cookie) = cookie::presented(request) else { return Ok(None) };
+    interaction::load(app, &cookie.hash(), &InteractionId::from_text(id)).await
+}
+
+async fn answer_client(
+    app: &App,
+    interaction: Interaction,
+    assurance: &Assurance,
+) -> Result<HttpResponse, StoreError> {
+    let answered = answer::after(app, interaction, assurance).await?;
+    let mut response = respond::see_other(&answered.location);
+    if let Some(secret) = answered.cookie {
+        response.cookie(cookie::set(app, &secret));
+    }
+    Ok(response.finish())
+}
+
+async fn end(app: &App, interaction: Interaction, fault: &Fault) -> Result<HttpResponse, StoreError> {
+    tracing::info!(code = fault.code.as_str(), reason = %fault.description, "interaction.ended");
+    let location = answer::refused(app, interaction, fault).await?;
+    Ok(respond::see_other(&location).finish())
+}
+
+fn login_page(app: &App, interaction: &Interaction) -> HttpResponse {
+    let name = &interaction.ask.asker.name;
+    let why = if interaction.ask.need.subject.is_some() {
+        format!("{name} asks for the account that it knows you by. Sign in with that one.")
+    } else {
+        format!("Sign in to go on to {name}.")
+    };
+    let frame = respond::frame(app);
+    let nonce = frame.nonce.clone();
+    let hint = interaction.ask.login_hint.clone().unwrap_or_default();
+    let page = LoginPage { frame, form: form(app, interaction, "login", why), hint };
+    respond::page(StatusCode::OK, &nonce, Some(&interaction.ask.asker.origin), &page)
+}
+
+fn prove_page(
+    app: &App,
+    interaction: &Interaction,
+    person: Person,
+    method: Method,
+    other_way: bool,
+) -> HttpResponse {
+    let ask = &interaction.ask;
+    let why = sentence::why(&ask.asker, &ask.need, method, &interaction.events(), app.now());
+    let frame = respond::frame(app);
+    let nonce = frame.nonce.clone();
+    let other_account = ask.need.subject.is_none();
+    let origin = Some(ask.asker.origin.as_str());
+    if method == Method::Otp {
+        let form = form(app, interaction, "totp", why);
+        let page = TotpPage { frame, form, person, other_way, other_account };
+        return respond::page(StatusCode::OK, &nonce, origin, &page);
+    }
+    let form = form(app, interaction, "password", why);
+    let page = PasswordPage { frame, form, person, other_way, other_account };
+    respond::page(StatusCode::OK, &nonce, origin, &page)
+}
+
+fn form(app: &App, interaction: &Interaction, page: &str, why: String) -> Form {
+    Form {
+        action: format!("/interaction/{}/{page}", interaction.id()),
+        code: interaction.form_code(app),
+        step: interaction.step(),
+        why,
+        host: interaction.ask.asker.host.clone(),
+        notice: interaction.progress.notice.map(|notice| notice.text()),
+    }
+}
+
+fn gone(app: &App, request: &HttpRequest) -> HttpResponse {
+    let sentence = "This sign-in is over, has expired, or belongs to another browser. \
+                    Go back to your application and start again.";
+    respond::problem(app, request, StatusCode::NOT_FOUND, sentence, None)
+}

@@ -1,0 +1,10 @@
+//! HTTP: extract, call, respond. No SQL, no JOSE and no policy here; features do the work.
+
+pub mod authorize;
+pub mod cookie;
+pub mod edge;
+pub mod interaction;
+pub mod oauth;
+pub mod plain;
+pub mod respond;
+pub mod routes;

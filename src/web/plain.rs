@@ -1,0 +1,83 @@
+//! What anyone may read: discovery (OIDC Discovery §3, RFC 8414), the keys, health, and the home page.
+//! Discovery names what is built and nothing else.
+
+use super::cookie;
+use super::respond;
+use crate::app::App;
+use crate::pages::HomePage;
+use crate::protocol::metadata::SigningAlg;
+use crate::protocol::standard_claims;
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::web::Data;
+use serde_json::Value;
+use serde_json::json;
+
+pub async fn discovery(app: Data<App>) -> HttpResponse {
+    public(&metadata(&app))
+}
+
+pub async fn jwks(app: Data<App>) -> HttpResponse {
+    public(&app.keys.jwks(app.now()))
+}
+
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain").body("ok\n")
+}
+
+pub async fn readyz(app: Data<App>) -> HttpResponse {
+    match app.store.ping().await {
+        Ok(()) => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
+        Err(error) => respond::store_json(&error),
+    }
+}
+
+pub async fn home(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    let browser = match cookie::browser(&app, &request).await {
+        Ok(browser) => browser,
+        Err(error) => return respond::unavailable(&app, &request, &error),
+    };
+    let frame = respond::frame(&app);
+    let nonce = frame.nonce.clone();
+    let sessions = browser.map(|browser| browser.sessions).unwrap_or_default();
+    let people = sessions.into_iter().map(|session| session.username).collect();
+    respond::page(StatusCode::OK, &nonce, None, &HomePage { frame, people })
+}
+
+/// Scripts of any origin may read it; there is nothing in it that depends on who asks.
+fn public(body: &Value) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
+        .insert_header((header::CACHE_CONTROL, "public, max-age=300"))
+        .insert_header(("cross-origin-resource-policy", "cross-origin"))
+        .json(body)
+}
+
+fn metadata(app: &App) -> Value {
+    let issuer = &app.config.issuer;
+    let own = ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"];
+    json!({
+        "issuer": issuer.as_str(),
+        "authorization_endpoint": issuer.url("/authorize"),
+        "token_endpoint": issuer.url("/token"),
+        "userinfo_endpoint": issuer.url("/userinfo"),
+        "jwks_uri": issuer.url("/jwks"),
+        "scopes_supported": standard_claims::SCOPES,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": SigningAlg::ALL.map(SigningAlg::as_str),
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "code_challenge_methods_supported": ["S256"],
+        "acr_values_supported": app.config.policy.names().collect::<Vec<_>>(),
+        "prompt_values_supported": ["none", "login", "select_account"],
+        "claims_supported": own.into_iter().chain(standard_claims::all()).collect::<Vec<_>>(),
+        "claims_parameter_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "authorization_response_iss_parameter_supported": true,
+    })
+}

@@ -1,0 +1,136 @@
+//! Answers: pages with their policy, redirects, JSON, and errors, each said once to the person and once to the log.
+
+use crate::app::App;
+use crate::base::entropy::random;
+use crate::base::secret::base64url;
+use crate::pages::ErrorPage;
+use crate::pages::Frame;
+use crate::protocol::error::Fault;
+use crate::store::StoreError;
+use actix_web::HttpMessage;
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::HttpResponseBuilder;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::web::Data;
+use askama::Template;
+use serde_json::json;
+
+/// Ties what a person reads on a page to the log.
+#[derive(Clone)]
+pub struct RequestId(pub String);
+
+/// Seconds.
+const RETRY: &str = "5";
+
+pub fn frame(app: &App) -> Frame {
+    Frame {
+        name: app.config.page.name.clone(),
+        support: app.config.page.support.as_ref().map(ToString::to_string),
+        nonce: base64url(&random::<16>(app.entropy.as_ref())),
+    }
+}
+
+/// A page whose forms may lead to `origin`: browsers check the redirects after a form too.
+pub fn page(status: StatusCode, nonce: &str, origin: Option<&str>, page: &impl Template) -> HttpResponse {
+    match page.render() {
+        Ok(html) => HttpResponse::build(status)
+            .insert_header((header::CONTENT_SECURITY_POLICY, policy(nonce, origin)))
+            .content_type("text/html; charset=utf-8")
+            .body(html),
+        Err(why) => {
+            tracing::error!(%why, "page.unrenderable");
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+fn policy(nonce: &str, origin: Option<&str>) -> String {
+    let origin = origin.map(|origin| format!(" {origin}")).unwrap_or_default();
+    format!(
+        "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self' https:{origin}; \
+         base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// 303: the browser follows with GET, and no form is ever sent on (RFC 9700 §4.12).
+pub fn see_other(location: &str) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::SeeOther();
+    answer.insert_header((header::LOCATION, location));
+    answer
+}
+
+/// An error that only the person can be told.
+pub fn problem(
+    app: &App,
+    request: &HttpRequest,
+    status: StatusCode,
+    sentence: &str,
+    code: Option<&'static str>,
+) -> HttpResponse {
+    let frame = frame(app);
+    let nonce = frame.nonce.clone();
+    let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let title = match status.as_u16() {
+        404 => "There is nothing here",
+        405 => "This does not work here",
+        429 => "Too many requests",
+        500.. => "Something is out of order",
+        _ => "This can't go on",
+    };
+    page(status, &nonce, None, &ErrorPage { frame, title, sentence: sentence.to_owned(), code, request_id })
+}
+
+pub fn fault_page(app: &App, request: &HttpRequest, fault: &Fault) -> HttpResponse {
+    tracing::info!(code = fault.code.as_str(), reason = %fault.description, "refused");
+    problem(app, request, StatusCode::BAD_REQUEST, &fault.description, Some(fault.code.as_str()))
+}
+
+/// The database does not answer: nothing is decided without it.
+pub fn unavailable(app: &App, request: &HttpRequest, why: &dyn std::fmt::Display) -> HttpResponse {
+    tracing::error!(%why, "unavailable");
+    let sentence = "This service can't answer at the moment. Please try again in a few seconds.";
+    let mut answer = problem(app, request, StatusCode::SERVICE_UNAVAILABLE, sentence, None);
+    answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY));
+    answer
+}
+
+pub fn too_many(app: &App, request: &HttpRequest) -> HttpResponse {
+    tracing::info!("interactions.too_many");
+    let sentence =
+        "Too many sign-ins are open from your network. Finish one of them, or try again in ten minutes.";
+    let mut answer = problem(app, request, StatusCode::TOO_MANY_REQUESTS, sentence, None);
+    answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("600"));
+    answer
+}
+
+/// RFC 6749 §5.2, RFC 6750 §3: an error that a client reads.
+pub fn fault_json(status: StatusCode, fault: &Fault) -> HttpResponse {
+    HttpResponse::build(status).json(json!({
+        "error": fault.code.as_str(),
+        "error_description": fault.description,
+    }))
+}
+
+pub fn store_json(error: &StoreError) -> HttpResponse {
+    tracing::error!(why = %error, "unavailable");
+    HttpResponse::ServiceUnavailable()
+        .insert_header((header::RETRY_AFTER, RETRY))
+        .json(json!({"error": "temporarily_unavailable", "error_description": "Try again in a few seconds."}))
+}
+
+pub async fn not_found(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    problem(
+        &app,
+        &request,
+        StatusCode::NOT_FOUND,
+        "This address does not exist. Go back to your application.",
+        None,
+    )
+}
+
+pub async fn method_not_allowed(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    let sentence = "This address can't be used that way. Go back to your application.";
+    problem(&app, &request, StatusCode::METHOD_NOT_ALLOWED, sentence, None)
+}

@@ -1,0 +1,29 @@
+//! Every path once. What is not here is 404, and a known path with another method 405.
+
+use super::authorize;
+use super::interaction;
+use super::oauth;
+use super::plain;
+use super::respond;
+use actix_web::web;
+use actix_web::web::ServiceConfig;
+
+pub fn routes(config: &mut ServiceConfig) {
+    let path = |path: &str| web::resource(path).default_service(web::to(respond::method_not_allowed));
+    config
+        .service(path("/").route(web::get().to(plain::home)))
+        .service(
+            path("/authorize").route(web::get().to(authorize::get)).route(web::post().to(authorize::post)),
+        )
+        .service(path("/interaction/{id}").route(web::get().to(interaction::show)))
+        .service(path("/interaction/{id}/{page}").route(web::post().to(interaction::submit)))
+        .service(path("/token").route(web::post().to(oauth::token)))
+        .service(
+            path("/userinfo").route(web::get().to(oauth::userinfo)).route(web::post().to(oauth::userinfo)),
+        )
+        .service(path("/jwks").route(web::get().to(plain::jwks)))
+        .service(path("/.well-known/openid-configuration").route(web::get().to(plain::discovery)))
+        .service(path("/.well-known/oauth-authorization-server").route(web::get().to(plain::discovery)))
+        .service(path("/healthz").route(web::get().to(plain::healthz)))
+        .service(path("/readyz").route(web::get().to(plain::readyz)));
+}
