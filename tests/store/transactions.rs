@@ -3,6 +3,7 @@ use crate::database::databases;
 use futures_util::future::join;
 use stepgate::store::Store;
 use stepgate::store::StoreError;
+use stepgate::store::connection::Conn;
 use stepgate::store::connection::DatabaseUrl;
 use stepgate::store::keys;
 use stepgate::store::migrate::migrate;
@@ -40,7 +41,7 @@ async fn a_panicking_job_leaves_nothing_and_the_next_one_goes_on() {
 #[tokio::test]
 async fn migrating_again_changes_nothing() {
     for db in databases() {
-        assert_eq!(migrate(&db.url).unwrap(), 0, "{}", db.name);
+        assert_eq!(migrate(&db.url, nothing).unwrap().0, 0, "{}", db.name);
     }
 }
 
@@ -48,7 +49,7 @@ async fn migrating_again_changes_nothing() {
 fn a_postgresql_that_is_down_is_an_error_and_never_a_sqlite_file() {
     let folder = tempfile::TempDir::new().unwrap();
     let url = DatabaseUrl::parse("postgres://nobody@127.0.0.1:1/none").unwrap();
-    assert!(migrate(&url).is_err());
+    assert!(migrate(&url, nothing).is_err());
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
 }
 
@@ -58,7 +59,11 @@ fn a_database_file_is_its_owners_alone() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("new/stepgate.db");
     let url = DatabaseUrl::parse(&format!("sqlite://{}", file.display())).unwrap();
-    migrate(&url).unwrap();
+    migrate(&url, nothing).unwrap();
     let _store = Store::open(&url).unwrap();
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+fn nothing(_: &mut Conn) -> Result<(), StoreError> {
+    Ok(())
 }
