@@ -4,6 +4,7 @@ use super::ConfigError;
 use super::error;
 use std::collections::BTreeMap;
 
+#[derive(Default)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {

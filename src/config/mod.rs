@@ -77,6 +77,11 @@ impl Config {
         Self::build(file, &Environment::of_process())
     }
 
+    /// Reads settings out of `toml` alone, whatever the environment says.
+    pub fn parse(toml: &str) -> Result<Self, ConfigError> {
+        Self::build(File::parse(toml, "settings")?, &Environment::default())
+    }
+
     fn build(file: File, environment: &Environment) -> Result<Self, ConfigError> {
         let text = |name: &str, from_file: &Option<String>| -> Result<Option<String>, ConfigError> {
             Ok(environment.value(name)?.or_else(|| from_file.clone()))

@@ -110,10 +110,14 @@ pub async fn open(
     let (new_id, new_hash) = (new.0, new.1.hash());
     let (is_known, source) = (known.is_some(), visitor.source.clone());
     let opened = app.store.write(move |c| {
+        let until = now.plus(lifetimes.interaction_most);
         let browser = match known {
-            Some(id) => id,
+            Some(id) => {
+                sessions::keep_browser(c, &id, until)?;
+                id
+            }
             None => {
-                sessions::insert_browser(c, &new_id, &new_hash, now.plus(lifetimes.interaction_most))?;
+                sessions::insert_browser(c, &new_id, &new_hash, until)?;
                 new_id
             }
         };

@@ -65,7 +65,7 @@ impl Proof {
 impl Notice {
     pub fn text(self) -> &'static str {
         match self {
-            Self::WrongPassword => "That didn't match. Check the user name and the password and try again.",
+            Self::WrongPassword => "That did not match. Check the user name and the password and try again.",
             Self::WrongCode => {
                 "That code is not valid now. Codes change every 30 seconds and work once; enter the one shown now."
             }

@@ -59,6 +59,15 @@ pub fn insert_browser(c: &mut Conn, id: &BrowserId, hash: &SecretHash, expires_a
         .map(drop)
 }
 
+/// Keeps a browser's row until `until` at least: an open interaction needs it.
+pub fn keep_browser(c: &mut Conn, id: &BrowserId, until: Time) -> QueryResult<()> {
+    diesel::update(browsers::table.find(id.as_str()))
+        .filter(browsers::expires_at.lt(until.micros()))
+        .set(browsers::expires_at.eq(until.micros()))
+        .execute(c)
+        .map(drop)
+}
+
 /// The browser that holds this cookie, its live sessions and their standing events.
 pub fn browser(
     c: &mut Conn,

@@ -55,7 +55,7 @@ impl Writer {
             let answer = move |committed: bool| {
                 let _ = reply.send(match outcome {
                     Ok(Ok(value)) if committed => Ok(value),
-                    Ok(Err(error)) => Err(StoreError::Query(error)),
+                    Ok(Err(error)) => Err(error.into()),
                     Ok(Ok(_)) | Err(_) => Err(unavailable("the transaction could not be committed")),
                 });
             };

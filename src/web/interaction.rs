@@ -158,5 +158,5 @@ fn form(app: &App, interaction: &Interaction, page: &str, why: String) -> Form {
 fn gone(app: &App, request: &HttpRequest) -> HttpResponse {
     let sentence = "This sign-in is over, has expired, or belongs to another browser. \
                     Go back to your application and start again.";
-    respond::problem(app, request, StatusCode::NOT_FOUND, sentence, None)
+    respond::problem(app, request, StatusCode::BAD_REQUEST, sentence, None)
 }

@@ -1,5 +1,7 @@
 //! A fresh database of each kind for every test. Without PostgreSQL a run fails: half a suite is not a pass.
 
+#![allow(dead_code, reason = "each test program uses its own part")]
+
 use std::path::PathBuf;
 use std::process;
 use std::sync::atomic::AtomicU32;
@@ -14,6 +16,7 @@ pub struct TestDatabase {
     pub name: &'static str,
     pub store: Store,
     pub url: DatabaseUrl,
+    pub raw_url: String,
     _folder: TempDir,
 }
 
@@ -21,16 +24,24 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// One migrated SQLite file and one migrated PostgreSQL database.
 pub fn databases() -> Vec<TestDatabase> {
-    let folder = TempDir::new().unwrap();
-    let file = PathBuf::from(folder.path()).join("stepgate.db");
-    let sqlite = format!("sqlite://{}", file.display());
-    vec![open("SQLite", &sqlite, folder), open("PostgreSQL", &postgres(), TempDir::new().unwrap())]
+    vec![sqlite(), postgresql()]
 }
 
-fn open(name: &'static str, url: &str, folder: TempDir) -> TestDatabase {
-    let url = DatabaseUrl::parse(url).unwrap();
+pub fn sqlite() -> TestDatabase {
+    let folder = TempDir::new().unwrap();
+    let file = PathBuf::from(folder.path()).join("stepgate.db");
+    open("SQLite", &format!("sqlite://{}", file.display()), folder)
+}
+
+pub fn postgresql() -> TestDatabase {
+    open("PostgreSQL", &postgres(), TempDir::new().unwrap())
+}
+
+fn open(name: &'static str, raw_url: &str, folder: TempDir) -> TestDatabase {
+    let url = DatabaseUrl::parse(raw_url).unwrap();
     migrate(&url, |_| Ok::<_, StoreError>(())).unwrap();
-    TestDatabase { name, store: Store::open(&url).unwrap(), url, _folder: folder }
+    let store = Store::open(&url).unwrap();
+    TestDatabase { name, store, url, raw_url: raw_url.to_owned(), _folder: folder }
 }
 
 fn postgres() -> String {

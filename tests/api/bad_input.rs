@@ -1,0 +1,227 @@
+//! Every parameter missing, repeated, malformed, oversized, in the wrong encoding: the exact error at the exact place,
+//! a sentence that says what to do, one line in the log, and nothing issued.
+
+use crate::app::CALLBACK;
+use crate::app::PASSWORD;
+use crate::app::TestApp;
+use crate::browser::Browser;
+use crate::browser::Reply;
+use crate::logs;
+use crate::relying_party::Request;
+use crate::relying_party::VERIFIER;
+use crate::relying_party::code;
+use crate::relying_party::error;
+use crate::relying_party::redeem;
+use crate::relying_party::token;
+use serde_json::Value;
+use serde_json::json;
+
+/// A page of ours: no redirect, nothing of the stranger's in it.
+fn on_a_page(reply: &Reply) {
+    assert_eq!((reply.status.as_u16(), reply.location()), (400, None), "{reply:?}");
+    assert_eq!(reply.page(), "error");
+    assert_eq!(reply.header("cache-control"), "no-store");
+    assert!(reply.header("content-security-policy").starts_with("default-src 'none'"));
+    assert!(!reply.body.contains("evil"), "{}", reply.body);
+    logged_once(reply);
+}
+
+fn logged_once(reply: &Reply) {
+    let lines = logs::of_request(reply.header("x-request-id"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("code=\""), "{lines:?}");
+}
+
+#[tokio::test]
+async fn without_a_trusted_client_and_redirect_uri_nobody_is_redirected() {
+    logs::record();
+    let app = TestApp::spawn().await;
+    app.client("native", json!({"application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"]}))
+        .await;
+    let mut browser = Browser::new(&app);
+    let base = Request::new();
+    let uri = |uri: &str| Request::new().with("redirect_uri", uri);
+    let native = |uri: &str| Request::new().with("client_id", "native").with("redirect_uri", uri);
+    for request in [
+        base.clone().without("client_id"),
+        base.clone().with("client_id", "evil"),
+        base.clone().with("client_id", ""),
+        base.clone().with("client_id", &"evil".repeat(1000)),
+        base.clone().and("client_id", "rp"),
+        base.clone().without("redirect_uri"),
+        base.clone().and("redirect_uri", CALLBACK),
+        uri("https://rp.test.evil.test/cb"),
+        uri("https://rp.test/cb.evil"),
+        uri("https://rp.test/cb/../evil"),
+        uri("https://rp.test/cb%2f..%2fevil"),
+        uri("https://rp.test/cb/"),
+        uri("https://RP.test/cb"),
+        uri("https://rp.test@evil.test/cb"),
+        uri("https://rp.test\\@evil.test/cb"),
+        uri("https://rp.test/cb#code=evil"),
+        uri("https://rp.test/cb?evil=1"),
+        uri("javascript:alert('evil')"),
+        uri(&format!("{CALLBACK}?{}", "evil".repeat(1000))),
+        native("http://127.0.0.1:51234/cb2"),
+        native("http://localhost:51234/cb"),
+        native("http://127.0.0.1.evil.test/cb"),
+        native("http://127.0.0.1@evil.test/cb"),
+    ] {
+        on_a_page(&browser.get(&request.path()).await);
+    }
+    on_a_page(&browser.get(&format!("/authorize?{}", "x=evil&".repeat(101))).await);
+    on_a_page(&browser.get("/authorize").await);
+    on_a_page(&browser.get("/authorize?client_id=%ff&redirect_uri=evil").await);
+    assert!(browser.cookie.is_none(), "nothing was opened");
+    let loopback = native("http://127.0.0.1:51234/cb").with("prompt", "none");
+    let reply = browser.get(&loopback.path()).await;
+    assert!(reply.location().unwrap().starts_with("http://127.0.0.1:51234/cb?error=login_required"));
+}
+
+#[tokio::test]
+async fn what_is_wrong_beyond_them_is_told_to_the_client() {
+    logs::record();
+    let app = TestApp::spawn().await;
+    app.client("machine", json!({"grant_types": ["client_credentials"]})).await;
+    let mut browser = Browser::new(&app);
+    let base = Request::new();
+    let long = "x".repeat(2049);
+    let claims = |claims: &str| Request::new().with("claims", claims);
+    for (request, expected) in [
+        (base.clone().without("response_type"), "invalid_request"),
+        (base.clone().with("response_type", "token"), "unsupported_response_type"),
+        (base.clone().with("response_type", "code id_token"), "unsupported_response_type"),
+        (base.clone().and("response_type", "code"), "invalid_request"),
+        (base.clone().with("response_mode", "fragment"), "invalid_request"),
+        (base.clone().with("client_id", "machine"), "unauthorized_client"),
+        (base.clone().and("scope", "email"), "invalid_request"),
+        (base.clone().with("scope", "openid \"email\""), "invalid_request"),
+        (base.clone().with("scope", &long), "invalid_request"),
+        (base.clone().and("nonce", "again"), "invalid_request"),
+        (base.clone().with("nonce", &long), "invalid_request"),
+        (base.clone().with("nonce", "a\r\nb"), "invalid_request"),
+        (base.clone().without("code_challenge").without("code_challenge_method"), "invalid_request"),
+        (base.clone().without("code_challenge"), "invalid_request"),
+        (base.clone().without("code_challenge_method"), "invalid_request"),
+        (base.clone().with("code_challenge_method", "plain"), "invalid_request"),
+        (base.clone().with("code_challenge", "short"), "invalid_request"),
+        (base.clone().and("code_challenge", "x"), "invalid_request"),
+        (base.clone().with("prompt", "none login"), "invalid_request"),
+        (base.clone().with("prompt", "create"), "invalid_request"),
+        (base.clone().with("prompt", "consent"), "consent_required"),
+        (base.clone().with("prompt", "none").and("prompt", "login"), "invalid_request"),
+        (base.clone().with("max_age", "-1"), "invalid_request"),
+        (base.clone().with("max_age", "1.5"), "invalid_request"),
+        (base.clone().with("max_age", "1e3"), "invalid_request"),
+        (base.clone().with("max_age", "99999999999999999999"), "invalid_request"),
+        (base.clone().with("max_age", "0").and("max_age", "9999"), "invalid_request"),
+        (base.clone().with("acr_values", "phr").and("acr_values", "x"), "invalid_request"),
+        (base.clone().with("acr_values", &"x ".repeat(1200)), "invalid_request"),
+        (claims("{"), "invalid_request"),
+        (claims(r#"{"id_token":{"acr":{"essential":true,"values":[]}}}"#), "invalid_request"),
+        (claims(&format!("{{\"x\":\"{}\"}}", "x".repeat(8200))), "invalid_request"),
+        (base.clone().with("login_hint", "a").and("login_hint", "b"), "invalid_request"),
+        (base.clone().with("id_token_hint", "evil"), "invalid_request"),
+        (base.clone().with("resource", "https://nobody.test"), "invalid_target"),
+        (base.clone().with("request", "x").with("max_age", "x"), "request_not_supported"),
+        (base.clone().with("request", "x").without("response_type"), "request_not_supported"),
+        (base.clone().with("request_uri", "http://169.254.169.254/latest"), "request_uri_not_supported"),
+        (base.clone().with("request_uri", "file:///etc/passwd"), "request_uri_not_supported"),
+        (base.clone().with("unknown", "a").and("unknown", "b"), "invalid_request"),
+    ] {
+        let reply = browser.get(&request.path()).await;
+        assert_eq!(error(&reply), expected, "{}", request.query());
+        assert_eq!(reply.answer()["state"], crate::relying_party::STATE);
+        logged_once(&reply);
+    }
+    for raw in ["acr_values=%ff", "nonce=%zz", "scope=%", "max_age=%00"] {
+        let name = raw.split('=').next().unwrap();
+        let path = format!("{}&{raw}", base.clone().without(name).path());
+        assert_eq!(error(&browser.get(&path).await), "invalid_request", "{raw}");
+    }
+    // A state that can't be given back as it was is given back not at all.
+    for request in [
+        base.clone().with("state", &long),
+        base.clone().and("state", "again"),
+        base.with("state", "a\r\nSet-Cookie:x=1"),
+    ] {
+        let reply = browser.get(&request.path()).await;
+        assert_eq!(error(&reply), "invalid_request");
+        assert!(!reply.answer().contains_key("state"));
+    }
+    assert!(browser.cookie.is_none(), "nothing was opened");
+}
+
+#[tokio::test]
+async fn the_token_endpoint_names_what_is_wrong_and_issues_nothing() {
+    logs::record();
+    let app = TestApp::spawn().await;
+    let grant = ("grant_type", "authorization_code");
+    for (form, status, expected) in [
+        (vec![], 400, "invalid_request"),
+        (vec![("grant_type", "password")], 400, "unsupported_grant_type"),
+        (vec![("grant_type", "refresh_token")], 400, "unsupported_grant_type"),
+        (vec![grant, grant], 400, "invalid_request"),
+        (vec![grant], 400, "invalid_request"),
+        (vec![grant, ("code", "x"), ("code", "x")], 400, "invalid_request"),
+        (vec![grant, ("code", "x")], 400, "invalid_grant"),
+        (vec![grant, ("code", "x"), ("redirect_uri", CALLBACK)], 400, "invalid_grant"),
+        (vec![grant, ("code", "x"), ("resource", "a"), ("resource", "b")], 400, "invalid_target"),
+        (vec![grant, ("code", "x"), ("client_id", "other")], 400, "invalid_request"),
+        (vec![grant, ("code", "x"), ("client_secret", "other")], 400, "invalid_request"),
+    ] {
+        let reply = token(&app, "rp", &form).await;
+        let body: Value = serde_json::from_str(&reply.body).unwrap();
+        assert_eq!((reply.status.as_u16(), body["error"].as_str().unwrap()), (status, expected), "{form:?}");
+        assert!(body["error_description"].as_str().unwrap().ends_with('.'), "{body}");
+        assert!(body.get("access_token").is_none());
+        logged_once(&reply);
+    }
+    let http = reqwest::Client::new();
+    let mut browser = Browser::new(&app);
+    for (kind, body) in [
+        ("application/json", b"{}".to_vec()),
+        ("application/x-www-form-urlencoded", b"grant_type=\xff".to_vec()),
+        ("application/x-www-form-urlencoded", b"grant_type=%ff".to_vec()),
+        ("text/plain", b"grant_type=authorization_code".to_vec()),
+    ] {
+        let request = http.post(format!("{}/token", app.address)).header("content-type", kind).body(body);
+        let reply = browser.send(request, "/token").await;
+        assert_eq!(reply.status, 400, "{kind}");
+        assert_eq!(serde_json::from_str::<Value>(&reply.body).unwrap()["error"], "invalid_request");
+    }
+    let request = http.post(format!("{}/token", app.address)).body(vec![b'x'; 70_000]);
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(browser.send(request, "/token").await.status, 413);
+}
+
+#[tokio::test]
+async fn no_secret_reaches_the_log() {
+    logs::record();
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::new(&app);
+    let page = browser.open(&Request::new().path()).await;
+    let page = browser.submit(&page, &[("username", "ada"), ("password", "a wrong password of hers")]).await;
+    let reply = browser.sign_in(&page, &ada).await;
+    let code = code(&reply);
+    let tokens = redeem(&app, &code).await;
+    let replayed = redeem(&app, &code).await;
+    assert_eq!((tokens.status.as_u16(), replayed.status.as_u16()), (200, 400));
+    let tokens: Value = serde_json::from_str(&tokens.body).unwrap();
+    let log = logs::everything();
+    assert!(log.contains("code replayed"), "{log}");
+    let secrets = [
+        "a wrong password of hers",
+        PASSWORD,
+        crate::app::SECRET,
+        VERIFIER,
+        &code,
+        browser.cookie.as_ref().unwrap(),
+        tokens["access_token"].as_str().unwrap(),
+        tokens["id_token"].as_str().unwrap(),
+    ];
+    for secret in secrets {
+        assert!(!log.contains(secret), "{secret}");
+    }
+}

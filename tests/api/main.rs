@@ -1,0 +1,26 @@
+//! The real server over HTTP, on a port of its own, with a clock that tests move.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/app.rs"]
+mod app;
+#[path = "../support/browser.rs"]
+mod browser;
+#[path = "../support/clock.rs"]
+mod clock;
+#[path = "../support/database.rs"]
+mod database;
+#[path = "../support/logs.rs"]
+mod logs;
+#[path = "../support/relying_party.rs"]
+mod relying_party;
+
+mod bad_input;
+mod clients;
+mod codes;
+mod interactions;
+mod races;
+mod requests;
+mod routes;
+mod sign_in;
+mod step_up;

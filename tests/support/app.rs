@@ -1,0 +1,166 @@
+//! The real server on a free port, with a database and a clock of its own. Users and clients are written as the
+//! commands write them; everything else goes over HTTP.
+
+use super::clock::TestClock;
+use super::database::TestDatabase;
+use serde_json::Value;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use stepgate::app::App;
+use stepgate::assurance::factors::SecondFactor;
+use stepgate::assurance::ledger::Method;
+use stepgate::base::entropy::SystemEntropy;
+use stepgate::base::id::ClientId;
+use stepgate::base::id::CredentialId;
+use stepgate::base::id::UserId;
+use stepgate::base::secret::Secret;
+use stepgate::base::time::Clock;
+use stepgate::base::time::SystemClock;
+use stepgate::config::Config;
+use stepgate::credential::password::NewPassword;
+use stepgate::credential::totp::TotpSecret;
+use stepgate::jose::folder;
+use stepgate::protocol::metadata::ClientMetadata;
+use stepgate::server;
+use stepgate::store::clients;
+use stepgate::store::clients::NewClient;
+use stepgate::store::credentials;
+use stepgate::store::credentials::Credential;
+use stepgate::store::users;
+use stepgate::store::users::LoginName;
+use stepgate::store::users::NewUser;
+use tempfile::TempDir;
+
+pub const ISSUER: &str = "https://op.test";
+pub const CALLBACK: &str = "https://rp.test/cb";
+pub const SECRET: &str = "a secret of the relying party in tests";
+pub const PASSWORD: &str = "correct horse battery";
+
+pub struct TestApp {
+    /// Where the server listens; its issuer is [`ISSUER`] all the same.
+    pub address: String,
+    pub app: Arc<App>,
+    pub clock: Arc<TestClock>,
+    _database: TestDatabase,
+    _keys: TempDir,
+}
+
+/// A user who was added, with what their authenticator app knows.
+pub struct TestUser {
+    pub id: UserId,
+    pub name: String,
+    pub totp: Option<TotpSecret>,
+}
+
+impl TestApp {
+    /// A server with the client `rp`: confidential, `client_secret_basic`, PKCE.
+    pub async fn spawn() -> Self {
+        Self::on(super::database::sqlite(), "").await
+    }
+
+    /// A server on `database` with `settings` (TOML) beside those of the tests.
+    pub async fn on(database: TestDatabase, settings: &str) -> Self {
+        let keys = copied_keys();
+        let toml = format!(
+            "issuer = \"{ISSUER}\"\nlisten = \"127.0.0.1:0\"\ndatabase_url = \"{}\"\nkeys_dir = \"{}\"\n{settings}\n\
+             [argon2]\nmemory_kib = 8\niterations = 1\n",
+            database.raw_url,
+            keys.path().display()
+        );
+        let clock = Arc::new(TestClock::at(SystemClock.now()));
+        let config = Config::parse(&toml).unwrap();
+        let app = App::open(config, clock.clone(), Arc::new(SystemEntropy)).unwrap();
+        let bound = server::bind(app).unwrap();
+        let address = format!("http://127.0.0.1:{}", bound.port().unwrap());
+        let app = bound.app.clone().into_inner();
+        tokio::spawn(bound.run());
+        let this = Self { address, app, clock, _database: database, _keys: keys };
+        this.client("rp", json!({"client_name": "Acme Shop"})).await;
+        this
+    }
+
+    /// Registers a confidential client with the redirect URI [`CALLBACK`] and `more` metadata.
+    pub async fn client(&self, id: &str, more: Value) {
+        let mut metadata = json!({"redirect_uris": [CALLBACK]});
+        metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let parsed =
+            ClientMetadata::parse(metadata, |name| self.app.config.policy.class(name).is_some()).unwrap();
+        let (id, resource) = (ClientId::from_text(id), parsed.resource.clone());
+        let hash = (!parsed.is_public()).then(|| Secret::presented(SECRET).hash());
+        let metadata = serde_json::to_string(&parsed).unwrap();
+        let now = self.clock.now();
+        let insert = move |c: &mut _| {
+            let new = NewClient {
+                id: &id,
+                metadata: &metadata,
+                secret_hash: hash.as_ref(),
+                resource: resource.as_deref(),
+            };
+            clients::insert(c, &new, now)
+        };
+        self.app.store.write(insert).await.unwrap();
+    }
+
+    /// A user with [`PASSWORD`] and nothing else.
+    pub async fn user(&self, name: &str) -> TestUser {
+        self.person(name, false, SecondFactor::StepUp).await
+    }
+
+    /// A user with [`PASSWORD`] and TOTP, asked for when `second_factor` says.
+    pub async fn user_with_totp(&self, name: &str, second_factor: SecondFactor) -> TestUser {
+        self.person(name, true, second_factor).await
+    }
+
+    async fn person(&self, name: &str, totp: bool, second_factor: SecondFactor) -> TestUser {
+        let (app, now) = (&self.app, self.clock.now());
+        let id = UserId::generate(&SystemEntropy, now);
+        let password = NewPassword::parse(PASSWORD).unwrap();
+        let secret = app.passwords.hash(password, &SystemEntropy).await.unwrap();
+        let factor = |method, secret: &dyn Fn(&CredentialId) -> String| {
+            let id = CredentialId::generate(&SystemEntropy, now);
+            Credential { secret: secret(&id), id, method, last_step: 0, enrolled_at: now }
+        };
+        let mut factors = vec![factor(Method::Pwd, &|_| secret.clone())];
+        let totp = totp.then(|| TotpSecret::generate(&SystemEntropy));
+        if let Some(totp) = &totp {
+            let seal =
+                |id: &CredentialId| app.master.seal(id.as_str(), totp.as_bytes(), &SystemEntropy).unwrap();
+            factors.push(factor(Method::Otp, &seal));
+        }
+        let (user, login) = (id.clone(), LoginName::parse(name).unwrap());
+        let claims =
+            json!({"name": format!("{name} of Test"), "email": format!("{name}@op.test")}).to_string();
+        let insert = move |c: &mut _| {
+            let new = NewUser { id: &user, name: &login, email: None, claims: &claims, second_factor };
+            users::insert(c, &new, now)?;
+            factors.iter().try_for_each(|factor| credentials::insert(c, &user, factor))
+        };
+        app.store.write(insert).await.unwrap();
+        TestUser { id, name: name.into(), totp }
+    }
+}
+
+impl TestUser {
+    /// What the authenticator app shows now.
+    pub fn code(&self, app: &TestApp) -> String {
+        self.totp.as_ref().unwrap().code_at(app.clock.now()).unwrap()
+    }
+}
+
+/// Keys are dear to make: one set for all tests, copied, as an administrator would bring a folder along.
+fn copied_keys() -> TempDir {
+    static MADE: OnceLock<TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let folder = TempDir::new().unwrap();
+        folder::create(&folder.path().join("keys"), SystemClock.now(), &SystemEntropy).unwrap();
+        folder
+    });
+    let copy = TempDir::new().unwrap();
+    for file in std::fs::read_dir(Path::new(made.path()).join("keys")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    copy
+}

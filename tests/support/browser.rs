@@ -1,0 +1,141 @@
+//! A browser without a screen: keeps the cookie, follows nothing by itself, fills in the forms of the pages.
+
+use super::app::PASSWORD;
+use super::app::TestApp;
+use super::app::TestUser;
+use reqwest::Client;
+use reqwest::RequestBuilder;
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
+use std::collections::BTreeMap;
+use url::Url;
+
+#[derive(Clone)]
+pub struct Browser {
+    http: Client,
+    address: String,
+    pub cookie: Option<String>,
+}
+
+/// One answer of the server.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+    /// Where the request went: a path of the server.
+    pub path: String,
+}
+
+impl Browser {
+    pub fn new(app: &TestApp) -> Self {
+        let http = Client::builder().redirect(Policy::none()).build().unwrap();
+        Self { http, address: app.address.clone(), cookie: None }
+    }
+
+    pub async fn get(&mut self, path: &str) -> Reply {
+        let request = self.http.get(format!("{}{path}", self.address));
+        self.send(request, path).await
+    }
+
+    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Reply {
+        let request = self.http.post(format!("{}{path}", self.address)).form(form);
+        self.send(request, path).await
+    }
+
+    /// Like a browser: follows redirects as long as they stay here.
+    pub async fn open(&mut self, path: &str) -> Reply {
+        let reply = self.get(path).await;
+        self.follow(reply).await
+    }
+
+    pub async fn follow(&mut self, mut reply: Reply) -> Reply {
+        while let Some(next) = reply.location().filter(|location| location.starts_with('/')) {
+            reply = self.get(&next).await;
+        }
+        reply
+    }
+
+    /// Fills in the form of `page` and presses a button.
+    pub async fn submit(&mut self, page: &Reply, fields: &[(&str, &str)]) -> Reply {
+        let mut form = page.hidden_fields();
+        let mut form_of = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
+        if !fields.iter().any(|(name, _)| *name == "action") {
+            form_of.push(("action".into(), "continue".into()));
+        }
+        form.extend(form_of);
+        let action = page.form_action();
+        let request = self.http.post(format!("{}{action}", self.address)).form(&form);
+        let reply = self.send(request, &action).await;
+        self.follow(reply).await
+    }
+
+    /// Signs in on the page `login`.
+    pub async fn sign_in(&mut self, page: &Reply, user: &TestUser) -> Reply {
+        assert_eq!(page.page(), "login", "{page:?}");
+        self.submit(page, &[("username", &user.name), ("password", PASSWORD)]).await
+    }
+
+    pub async fn send(&mut self, mut request: RequestBuilder, path: &str) -> Reply {
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", format!("__Host-stepgate={cookie}"));
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        for cookie in headers.get_all("set-cookie") {
+            let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
+            self.cookie = Some(pair.strip_prefix("__Host-stepgate=").unwrap().to_owned());
+        }
+        Reply { status, headers, body: answer.text().await.unwrap(), path: path.to_owned() }
+    }
+}
+
+impl Reply {
+    pub fn location(&self) -> Option<String> {
+        self.headers.get("location").map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    /// The `data-page` of a page, or what came instead.
+    pub fn page(&self) -> String {
+        let between = self.body.split_once("data-page=\"").and_then(|(_, rest)| rest.split_once('"'));
+        between.map_or_else(|| format!("{} {:?}", self.status, self.location()), |(name, _)| name.to_owned())
+    }
+
+    /// The members of an authorization response.
+    pub fn answer(&self) -> BTreeMap<String, String> {
+        let location = self.location().unwrap_or_else(|| panic!("no redirect: {self:?}"));
+        assert_eq!(self.status, StatusCode::SEE_OTHER, "RFC 9700 §4.12");
+        Url::parse(&location).unwrap_or_else(|_| panic!("{location}")).query_pairs().into_owned().collect()
+    }
+
+    /// `code`, or the error of an authorization response, or the page.
+    pub fn outcome(&self) -> String {
+        match self.location() {
+            None => self.page(),
+            Some(_) => self.answer().get("error").cloned().unwrap_or_else(|| "code".into()),
+        }
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn hidden_fields(&self) -> Vec<(String, String)> {
+        let inputs = self.body.split("<input type=\"hidden\" name=\"").skip(1);
+        inputs
+            .map(|input| {
+                let (name, rest) = input.split_once("\" value=\"").unwrap();
+                (name.to_owned(), rest.split_once('"').unwrap().0.to_owned())
+            })
+            .collect()
+    }
+
+    pub fn form_action(&self) -> String {
+        let (_, rest) = self
+            .body
+            .split_once("<form method=\"post\" action=\"")
+            .unwrap_or_else(|| panic!("no form: {self:?}"));
+        rest.split_once('"').unwrap().0.to_owned()
+    }
+}
