@@ -19,6 +19,7 @@ mod bad_input;
 mod clients;
 mod codes;
 mod interactions;
+mod plans;
 mod races;
 mod requests;
 mod routes;
