@@ -1,0 +1,309 @@
+//! The program itself: its commands, what they refuse, how it starts and stops.
+
+use openssl::asn1::Asn1Time;
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::rsa::Rsa;
+use openssl::ssl::SslConnector;
+use openssl::ssl::SslMethod;
+use openssl::x509::X509;
+use openssl::x509::X509Name;
+use serde_json::Value;
+use serde_json::json;
+use std::fs;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+use std::time::Instant;
+use tempfile::TempDir;
+
+struct Place {
+    folder: TempDir,
+    port: u16,
+}
+
+impl Place {
+    fn new() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let place = Self { folder: TempDir::new().unwrap(), port };
+        fs::write(place.path("stepgate.toml"), "[argon2]\nmemory_kib = 8\niterations = 1\n").unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepgate"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command.env("STEPGATE_ISSUER", format!("http://localhost:{}", self.port));
+        command.env("STEPGATE_LISTEN", format!("127.0.0.1:{}", self.port));
+        command.env("STEPGATE_DATABASE_URL", "sqlite://var/stepgate.db");
+        command.env("STEPGATE_KEYS_DIR", "keys");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn output(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self.command(arguments).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// What a command says in JSON; it must succeed.
+    fn says(&self, arguments: &[&str], input: &str) -> Value {
+        let output = self.output(&[arguments, &["--json"]].concat(), input);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// What a command complains of; it must fail, and not say a word on standard output.
+    fn complains(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.output(arguments, input);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn serve(&self, more: &[(&str, &str)]) -> Serving {
+        let mut command = self.command(&["serve"]);
+        let child = command.envs(more.iter().copied()).stdin(Stdio::null()).spawn().unwrap();
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(20), "the server does not listen");
+            sleep(Duration::from_millis(20));
+        }
+        Serving(child)
+    }
+}
+
+struct Serving(Child);
+
+impl Serving {
+    /// SIGTERM, and what the server said until it was gone.
+    fn stop(mut self) -> (bool, String) {
+        Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
+        let status = self.0.wait().unwrap();
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.success(), said)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn users_are_added_shown_and_given_new_passwords() {
+    let place = Place::new();
+    fs::write(place.path("claims.json"), r#"{"name": "Ada Lovelace", "locale": "en"}"#).unwrap();
+    let add =
+        ["user", "add", "Ada", "--email", "ada@example.com", "--claims", "claims.json", "--password-stdin"];
+    let added =
+        place.says(&[&add[..], &["--totp", "--second-factor", "step-up"]].concat(), "correct horse\n");
+    let sub = added["sub"].as_str().unwrap();
+    let uri = added["totp"]["otpauth_uri"].as_str().unwrap();
+    assert_eq!((added["username"].as_str(), sub.len()), (Some("ada"), 36));
+    assert!(uri.starts_with("otpauth://totp/Stepgate") && uri.contains("secret="), "{uri}");
+    let shown = place.says(&["user", "show", "ADA"], "");
+    assert_eq!(shown["sub"], sub);
+    assert_eq!(shown["second_factor"], "step-up");
+    let claims = json!({
+        "name": "Ada Lovelace", "locale": "en", "email": "ada@example.com", "email_verified": true,
+        "preferred_username": "ada",
+    });
+    assert_eq!(shown["claims"], claims);
+    assert_eq!(shown["factors"].as_array().unwrap().len(), 2);
+    assert_eq!(place.says(&["user", "list"], "").as_array().unwrap().len(), 1);
+    assert_eq!(place.says(&["user", "set-password", "ada", "--password-stdin"], "another horse")["sub"], sub);
+
+    let secret = uri.split("secret=").nth(1).unwrap().split('&').next().unwrap();
+    let stored = ["var/stepgate.db", "var/stepgate.db-wal"]
+        .map(|f| fs::read(place.path(f)).unwrap_or_default())
+        .concat();
+    let stored = String::from_utf8_lossy(&stored);
+    assert!(!stored.contains(secret) && !stored.contains("horse"));
+
+    for (arguments, input, said) in [
+        (vec!["user", "add", "ada", "--password-stdin"], "correct horse", "belongs to another user"),
+        (vec!["user", "add", "bob", "--password-stdin"], "short", "shorter than 8"),
+        (vec!["user", "add", "b ob"], "", "is not a user name"),
+        (vec!["user", "add", "bob", "--email", "ADA@example.com"], "", "belongs to another user"),
+        (vec!["user", "add", "bob", "--email", "bob"], "", "not an e-mail address"),
+        (vec!["user", "show", "bob"], "", "no user is named \"bob\""),
+        (vec!["user", "set-password", "ada"], "", "--password-stdin or --password-file"),
+        (vec!["user", "add", "bob", "--password", "secret"], "", "unexpected argument"),
+    ] {
+        let complaint = place.complains(&arguments, input);
+        assert!(complaint.contains(said), "{arguments:?}: {complaint}");
+    }
+}
+
+#[test]
+fn clients_are_registered_shown_and_merged() {
+    let place = Place::new();
+    let metadata = json!({"client_name": "Shop", "redirect_uris": ["https://shop.test/cb"]}).to_string();
+    let made = place.says(&["client", "add"], &metadata);
+    assert_eq!(made["client_secret"].as_str().unwrap().len(), 43);
+    let named = json!({"client_id": "shop", "client_secret": "a secret that the shop brings along", "redirect_uris": ["https://shop.test/cb"]});
+    let added = place.says(&["client", "add", "-"], &named.to_string());
+    assert_eq!(
+        (&added["client_id"], &added["client_secret"]),
+        (&named["client_id"], &named["client_secret"])
+    );
+    let updated =
+        place.says(&["client", "update", "shop"], r#"{"minimum_acr": "phr", "client_name": "The Shop"}"#);
+    assert_eq!(
+        (&updated["minimum_acr"], &updated["redirect_uris"]),
+        (&json!("phr"), &named["redirect_uris"])
+    );
+    assert!(updated.get("client_secret").is_none(), "it stays, and is not shown again");
+    let updated = place.says(&["client", "update", "shop"], r#"{"minimum_acr": null}"#);
+    assert!(updated.get("minimum_acr").is_none());
+    let shown = place.says(&["client", "show", "shop"], "");
+    assert_eq!((&shown["client_name"], shown.get("client_secret")), (&json!("The Shop"), None));
+    assert_eq!(place.says(&["client", "list"], "").as_array().unwrap().len(), 2);
+    let api =
+        json!({"client_id": "api", "resource": "https://api.test", "scopes_supported": ["pay"]}).to_string();
+    assert_eq!(place.says(&["client", "add"], &api)["resource"], "https://api.test");
+    for (arguments, input, said) in [
+        (vec!["client", "add"], "{}", "redirect_uris"),
+        (vec!["client", "add"], "[]", "JSON object"),
+        (vec!["client", "add"], "nonsense", "not JSON"),
+        (vec!["client", "add"], r#"{"redirect_uris":["http://shop.test/cb"]}"#, "must use https"),
+        (
+            vec!["client", "add"],
+            r#"{"redirect_uris":["https://shop.test/cb?code=1"]}"#,
+            "belongs to the response",
+        ),
+        (vec!["client", "add"], r#"{"redirect_uris":["https://a.test/cb"],"colour":"red"}"#, "colour"),
+        (
+            vec!["client", "add"],
+            r#"{"client_id":"shop","redirect_uris":["https://a.test/cb"]}"#,
+            "another client",
+        ),
+        (vec!["client", "add"], r#"{"resource":"https://api.test"}"#, "another client"),
+        (vec!["client", "update", "shop"], r#"{"minimum_acr":"gold"}"#, "gold"),
+        (vec!["client", "update", "nobody"], "{}", "no client has"),
+        (vec!["client", "update", "shop"], r#"{"client_id":"shop2"}"#, "can't be changed"),
+    ] {
+        let complaint = place.complains(&arguments, input);
+        assert!(complaint.contains(said), "{arguments:?} {input}: {complaint}");
+    }
+}
+
+#[test]
+fn a_missing_key_stops_every_command_and_is_named() {
+    let place = Place::new();
+    place.says(&["migrate"], "");
+    let keys = place.says(&["key", "list"], "");
+    let states =
+        keys.as_array().unwrap().iter().map(|k| (k["alg"].clone(), k["state"].clone())).collect::<Vec<_>>();
+    assert_eq!(states, [(json!("ES256"), json!("current")), (json!("RS256"), json!("current"))]);
+    fs::rename(place.path("keys/ES256-1.json"), place.path("kept")).unwrap();
+    assert!(place.complains(&["user", "list"], "").contains("lacks the signing key"));
+    fs::rename(place.path("kept"), place.path("keys/ES256-1.json")).unwrap();
+    fs::remove_dir_all(place.path("keys")).unwrap();
+    assert!(
+        place.complains(&["serve"], "").contains("keys/master.key: is missing; restore it from the backup")
+    );
+}
+
+#[test]
+fn a_wrong_setting_stops_the_start_and_names_key_value_and_mend() {
+    let place = Place::new();
+    let sound = place.says(&["check-config"], "");
+    assert_eq!(sound["warnings"], json!([]));
+    for (toml, said) in [
+        ("isuer = \"x\"", "isuer"),
+        (
+            "[lifetimes]\ncode = \"10x\"",
+            "lifetimes.code = \"10x\" can't be used; write a duration as \"60s\"",
+        ),
+        (
+            "[[acr]]\nname = \"a\"\nany_of = [\"password\"]",
+            "acr[0].any_of[0] = \"password\" has \"password\" for a method",
+        ),
+        ("[argon2]\nmemory_kib = 1", "argon2"),
+        ("trusted_proxies = [\"everyone\"]", "trusted_proxies = \"everyone\""),
+    ] {
+        fs::write(place.path("stepgate.toml"), toml).unwrap();
+        for command in ["check-config", "serve", "migrate"] {
+            let complaint = place.complains(&[command], "");
+            assert!(complaint.contains(said), "{command} {toml}: {complaint}");
+        }
+    }
+    assert!(place.complains(&["check-config", "--config", "nowhere.toml"], "").contains("nowhere.toml"));
+}
+
+#[test]
+fn one_server_per_file_beside_commands_and_a_stop_that_waits() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    assert!(
+        place.complains(&["serve"], "").contains("another `stepgate serve` uses sqlite://var/stepgate.db")
+    );
+    assert_eq!(place.says(&["user", "add", "ada", "--password-stdin"], "correct horse")["username"], "ada");
+    // A request that is under way when the stop comes is answered.
+    let mut slow = TcpStream::connect(("127.0.0.1", place.port)).unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n").unwrap();
+    sleep(Duration::from_millis(100));
+    let stopping = std::thread::spawn(move || server.stop());
+    sleep(Duration::from_millis(200));
+    let _ = slow.write_all(b"connection: close\r\n\r\n");
+    let (stopped, said) = stopping.join().unwrap();
+    assert!(stopped, "{said}");
+    assert!(said.contains("serving") && said.contains("stopped"), "{said}");
+    let (again, _) = place.serve(&[]).stop();
+    assert!(again, "the lock went with the server");
+}
+
+#[test]
+fn with_a_certificate_it_serves_https_itself() {
+    let place = Place::new();
+    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    let mut name = X509Name::builder().unwrap();
+    name.append_entry_by_text("CN", "localhost").unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    fs::write(place.path("cert.pem"), builder.build().to_pem().unwrap()).unwrap();
+    fs::write(place.path("key.pem"), key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    let issuer = format!("https://localhost:{}", place.port);
+    let tls = [
+        ("STEPGATE_ISSUER", issuer.as_str()),
+        ("STEPGATE_TLS_CERT", "cert.pem"),
+        ("STEPGATE_TLS_KEY", "key.pem"),
+    ];
+    let server = place.serve(&tls);
+    let mut connector = SslConnector::builder(SslMethod::tls()).unwrap();
+    connector.set_verify(openssl::ssl::SslVerifyMode::NONE);
+    let plain = TcpStream::connect(("127.0.0.1", place.port)).unwrap();
+    let mut stream = connector.build().connect("localhost", plain).unwrap();
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK") && answer.contains("strict-transport-security"),
+        "{answer}"
+    );
+    drop(server);
+}
