@@ -1,7 +1,13 @@
-.PHONY: help test lint clean
+.PHONY: help run code test lint clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
+
+run: ## the provider, a shop and an API to try it with; installs what it needs
+	@scripts/demo
+
+code: ## the demo user's one-time code, now
+	@target/debug/examples/demo_code
 
 test: ## everything, on both databases; installs what it needs
 	@scripts/test
