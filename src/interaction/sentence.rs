@@ -13,7 +13,7 @@ pub fn why(asker: &Asker, need: &Need, method: Method, events: &[Event], now: Ti
     let what = noun(method);
     let last = events.iter().filter(|event| event.method == method).map(|event| event.at).max();
     if need.anew || need.max_age == Some(Seconds(0)) {
-        return format!("{who} asks you to prove that it is you, now. It wants {what} once more.");
+        return format!("{who} asks you to prove anew that it is you, with {what}.");
     }
     match (need.max_age, last) {
         (Some(most), Some(last)) => {
@@ -85,7 +85,7 @@ mod tests {
         );
         assert_eq!(
             said(&need(Some(0), true), Method::Pwd),
-            "Acme Shop asks you to prove that it is you, now. It wants your password once more."
+            "Acme Shop asks you to prove anew that it is you, with your password."
         );
     }
 }

@@ -31,7 +31,7 @@ async fn a_step_up_asks_for_the_code_alone_and_says_who_asks() {
     assert_eq!(page.page(), "totp");
     let sentence = "Acme Shop asks for a code from your authenticator app entered in the last 5 minutes.";
     assert!(page.body.contains(sentence), "{}", page.body);
-    assert!(page.body.contains("Signed in as <strong>ada</strong>"));
+    assert!(page.body.contains("Account: <strong>ada</strong>"));
     assert!(page.body.contains("You will go on to <strong>rp.test</strong>"));
     let tokens = tokens(&app, &browser.submit(&page, &[("code", &ada.code(&app))]).await).await;
     let now = app.clock.now().unix_seconds();
