@@ -86,7 +86,7 @@ CREATE TABLE session_clients (
 CREATE TABLE interactions (
     id          TEXT   PRIMARY KEY NOT NULL,
     browser_id  TEXT   NOT NULL REFERENCES browsers (id) ON DELETE CASCADE,
-    source      TEXT   NOT NULL,
+    source      TEXT,
     need        TEXT   NOT NULL,
     then_kind   TEXT   NOT NULL,
     then_body   TEXT   NOT NULL,

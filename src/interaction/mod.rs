@@ -108,7 +108,8 @@ pub async fn open(
     let known = visitor.browser.as_ref().map(|browser| browser.id.clone());
     let new = (BrowserId::generate(entropy, now), Secret::generate(entropy));
     let (new_id, new_hash) = (new.0, new.1.hash());
-    let (is_known, source) = (known.is_some(), visitor.source.clone());
+    let is_known = known.is_some();
+    let source = progress.person.is_none().then(|| visitor.source.clone());
     let opened = app.store.write(move |c| {
         let until = now.plus(lifetimes.interaction_most);
         let browser = match known {
@@ -121,7 +122,8 @@ pub async fn open(
                 new_id
             }
         };
-        let opened = interactions::open(c, &row, &browser, &source, now.plus(lifetimes.interaction))?;
+        let opened =
+            interactions::open(c, &row, &browser, source.as_deref(), now.plus(lifetimes.interaction))?;
         if opened { Ok(()) } else { crate::store::lost() }
     });
     match opened.await {

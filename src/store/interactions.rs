@@ -20,25 +20,28 @@ pub struct InteractionRow {
     pub asked_at: Time,
 }
 
-/// The most interactions that one source may have open.
+/// The most interactions that one source may have open without anybody known in them.
 pub const OPEN_PER_SOURCE: i64 = 50;
 
-/// Opens an interaction; `false` when its source has too many open already.
+/// Opens an interaction; `false` when its source has too many open already. `source` is that of an anonymous visitor:
+/// those who are signed in are not counted.
 pub fn open(
     c: &mut Conn,
     row: &InteractionRow,
     browser: &BrowserId,
-    source: &str,
+    source: Option<&str>,
     expires_at: Time,
 ) -> QueryResult<bool> {
-    let open = interactions::table
-        .filter(interactions::source.eq(source))
-        .filter(interactions::expires_at.gt(row.asked_at.micros()))
-        .filter(interactions::finished_at.is_null())
-        .count()
-        .get_result::<i64>(c)?;
-    if open >= OPEN_PER_SOURCE {
-        return Ok(false);
+    if let Some(source) = source {
+        let open = interactions::table
+            .filter(interactions::source.eq(source))
+            .filter(interactions::expires_at.gt(row.asked_at.micros()))
+            .filter(interactions::finished_at.is_null())
+            .count()
+            .get_result::<i64>(c)?;
+        if open >= OPEN_PER_SOURCE {
+            return Ok(false);
+        }
     }
     diesel::insert_into(interactions::table)
         .values((

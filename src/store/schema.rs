@@ -95,7 +95,7 @@ table! {
     interactions (id) {
         id -> Text,
         browser_id -> Text,
-        source -> Text,
+        source -> Nullable<Text>,
         need -> Text,
         then_kind -> Text,
         then_body -> Text,

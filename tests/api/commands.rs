@@ -73,12 +73,20 @@ impl Place {
         String::from_utf8(output.stderr).unwrap()
     }
 
+    /// Something is served: with or without TLS, a request gets bytes back.
+    fn is_up(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        let asked =
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        asked.is_ok() && stream.read(&mut [0; 1]).is_ok_and(|bytes| bytes == 1)
+    }
+
     fn serve(&self, more: &[(&str, &str)]) -> Serving {
         let mut command = self.command(&["serve"]);
         let child = command.envs(more.iter().copied()).stdin(Stdio::null()).spawn().unwrap();
         let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(20), "the server does not listen");
+        while !self.is_up() {
+            assert!(started.elapsed() < Duration::from_secs(20), "the server does not answer");
             sleep(Duration::from_millis(20));
         }
         Serving(child)

@@ -166,6 +166,7 @@ async fn two_users_are_signed_in_side_by_side_and_never_mixed() {
     let mut browser = Browser::new(&app);
     let page = browser.open(&Request::new().path()).await;
     let first = tokens(&app, &browser.sign_in(&page, &ada).await).await;
+    app.clock.advance(1);
     let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
     let second = tokens(&app, &browser.sign_in(&page, &bob).await).await;
     assert_ne!(first.id_token["sid"], second.id_token["sid"]);

@@ -25,8 +25,8 @@ fn row(id: &str) -> InteractionRow {
 const END: Time = NOW.plus(Seconds::minutes(10));
 
 async fn open(store: &Store, id: String, source: &'static str) -> bool {
-    let opened =
-        store.write(move |c| interactions::open(c, &row(&id), &BrowserId::from_text("b1"), source, END));
+    let opened = store
+        .write(move |c| interactions::open(c, &row(&id), &BrowserId::from_text("b1"), Some(source), END));
     opened.await.unwrap()
 }
 
