@@ -13,11 +13,7 @@ use serde_json::Value;
 use serde_json::json;
 
 async fn signed_in(app: &TestApp) -> Browser {
-    let ada = app.user("ada").await;
-    let mut browser = Browser::new(app);
-    let page = browser.open(&Request::new().path()).await;
-    browser.sign_in(&page, &ada).await;
-    browser
+    Browser::signed_in(app, &app.user("ada").await).await
 }
 
 async fn refused(app: &TestApp, client: &str, form: &[(&str, &str)]) {

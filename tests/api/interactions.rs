@@ -190,9 +190,7 @@ async fn two_tabs_finish_in_any_order_each_for_its_own_client() {
 async fn one_source_may_have_fifty_sign_ins_open_and_those_who_are_signed_in_are_not_counted() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;
-    let mut known = Browser::new(&app);
-    let page = known.open(&Request::new().path()).await;
-    assert_eq!(known.sign_in(&page, &ada).await.outcome(), "code");
+    let mut known = Browser::signed_in(&app, &ada).await;
     for _ in 0..50 {
         assert_eq!(Browser::new(&app).get(&Request::new().path()).await.status, 303);
     }

@@ -19,6 +19,7 @@ mod bad_input;
 mod clients;
 mod codes;
 mod commands;
+mod documents;
 mod interactions;
 mod openid_connect;
 mod plans;

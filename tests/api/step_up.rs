@@ -2,7 +2,6 @@
 
 use crate::app::PASSWORD;
 use crate::app::TestApp;
-use crate::app::TestUser;
 use crate::browser::Browser;
 use crate::relying_party::Request;
 use crate::relying_party::error;
@@ -14,18 +13,11 @@ use stepgate::base::time::Clock;
 const MFA: &str = "urn:stepgate:acr:mfa";
 const UNMET: &str = "unmet_authentication_requirements";
 
-async fn signed_in(app: &TestApp, user: &TestUser) -> Browser {
-    let mut browser = Browser::new(app);
-    let page = browser.open(&Request::new().path()).await;
-    assert_eq!(browser.sign_in(&page, user).await.outcome(), "code");
-    browser
-}
-
 #[tokio::test]
 async fn a_step_up_asks_for_the_code_alone_and_says_who_asks() {
     let app = TestApp::spawn().await;
     let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
-    let mut browser = signed_in(&app, &ada).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
     app.clock.advance(42 * 60);
     let page = browser.open(&Request::new().with("acr_values", MFA).with("max_age", "300").path()).await;
     assert_eq!(page.page(), "totp");
@@ -50,7 +42,7 @@ async fn a_step_up_asks_for_the_code_alone_and_says_who_asks() {
 async fn re_authentication_is_pinned_to_the_user_and_renews_auth_time() {
     let app = TestApp::spawn().await;
     let (ada, mallory) = (app.user("ada").await, app.user("mallory").await);
-    let mut browser = signed_in(&app, &ada).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
     app.clock.advance(42 * 60);
     let page = browser.open(&Request::new().with("max_age", "300").path()).await;
     assert_eq!(page.page(), "password");
@@ -71,7 +63,7 @@ async fn max_age_zero_is_prompt_login() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;
     for request in [Request::new().with("max_age", "0"), Request::new().with("prompt", "login")] {
-        let mut browser = signed_in(&app, &ada).await;
+        let mut browser = Browser::signed_in(&app, &ada).await;
         let page = browser.open(&request.path()).await;
         assert_eq!(page.page(), "password");
         app.clock.advance(7);
@@ -87,7 +79,7 @@ async fn max_age_zero_is_prompt_login() {
 async fn anew_means_every_factor_again() {
     let app = TestApp::spawn().await;
     let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
-    let mut browser = signed_in(&app, &ada).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
     let page = browser.open(&Request::new().with("acr_values", MFA).with("prompt", "login").path()).await;
     assert_eq!(page.page(), "password");
     let page = browser.submit(&page, &[("password", PASSWORD)]).await;
@@ -121,7 +113,7 @@ async fn every_cell_of_the_table_is_answered_as_it_says() {
         (Some("urn:nobody urn:stepgate:acr:pwd"), None, true, "code", "code"),
     ] {
         for (user, expected) in [(&bob, of_bob), (&ada, of_ada)] {
-            let mut browser = signed_in(&app, user).await;
+            let mut browser = Browser::signed_in(&app, user).await;
             app.clock.advance(600);
             let mut request = Request::new();
             for (name, value) in
@@ -139,7 +131,7 @@ async fn every_cell_of_the_table_is_answered_as_it_says() {
 async fn an_essential_acr_is_a_requirement_and_a_voluntary_one_a_wish() {
     let app = TestApp::spawn().await;
     let bob = app.user("bob").await;
-    let mut browser = signed_in(&app, &bob).await;
+    let mut browser = Browser::signed_in(&app, &bob).await;
     let asking = |claims: &str| Request::new().with("claims", claims).path();
     for essential in [
         r#"{"id_token":{"acr":{"essential":true,"value":"phr"}}}"#,
@@ -164,9 +156,9 @@ async fn a_client_of_plain_openid_connect_gets_the_true_acr_when_more_is_decline
     app.client("plain", json!({"acr_values_voluntary": true})).await;
     let (bob, ada) = (app.user("bob").await, app.user_with_totp("ada", SecondFactor::StepUp).await);
     let request = Request::new().with("client_id", "plain").with("acr_values", MFA);
-    let mut browser = signed_in(&app, &bob).await;
+    let mut browser = Browser::signed_in(&app, &bob).await;
     assert_eq!(browser.open(&request.path()).await.outcome(), "code");
-    let mut browser = signed_in(&app, &ada).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
     let page = browser.open(&request.path()).await;
     assert_eq!(page.page(), "totp");
     assert_eq!(browser.submit(&page, &[("action", "decline")]).await.outcome(), "code");
@@ -178,7 +170,7 @@ async fn the_floors_of_a_client_hold_whatever_the_url_says() {
     let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
     app.client("bank", json!({"minimum_acr": MFA, "maximum_age": 300})).await;
     let bank = Request::new().with("client_id", "bank");
-    let mut browser = signed_in(&app, &ada).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
     for request in
         [bank.clone(), bank.clone().with("acr_values", "urn:stepgate:acr:pwd").with("max_age", "9999")]
     {
@@ -197,7 +189,7 @@ async fn the_defaults_of_a_client_give_way_to_its_requests() {
     let bob = app.user("bob").await;
     app.client("young", json!({"default_max_age": 60})).await;
     let young = Request::new().with("client_id", "young");
-    let mut browser = signed_in(&app, &bob).await;
+    let mut browser = Browser::signed_in(&app, &bob).await;
     app.clock.advance(61);
     assert_eq!(browser.open(&young.path()).await.page(), "password");
     assert_eq!(browser.open(&young.with("max_age", "3600").path()).await.outcome(), "code");
@@ -217,7 +209,7 @@ async fn declining_answers_with_the_right_error_and_leaves_the_session_as_it_was
     let mut browser = Browser::new(&app);
     let page = browser.open(&Request::new().path()).await;
     assert_eq!(error(&browser.submit(&page, &[("action", "decline")]).await), "access_denied");
-    let mut browser = signed_in(&app, &ada).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
     let page = browser.open(&Request::new().with("max_age", "0").path()).await;
     assert_eq!(error(&browser.submit(&page, &[("action", "decline")]).await), "access_denied");
     let page = browser.open(&Request::new().with("acr_values", MFA).path()).await;
@@ -232,7 +224,7 @@ async fn a_request_about_somebody_else_never_gets_a_code_for_the_one_who_is_here
     let mut of_bob = Browser::new(&app);
     let page = of_bob.open(&Request::new().path()).await;
     let bobs = tokens(&app, &of_bob.sign_in(&page, &bob).await).await;
-    let mut browser = signed_in(&app, &ada).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
     let claims = json!({"id_token": {"sub": {"value": bob.id}}}).to_string();
     for request in [
         Request::new().with("id_token_hint", bobs.raw["id_token"].as_str().unwrap()),

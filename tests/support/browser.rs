@@ -3,6 +3,7 @@
 use super::app::PASSWORD;
 use super::app::TestApp;
 use super::app::TestUser;
+use super::relying_party::Request;
 use reqwest::Client;
 use reqwest::RequestBuilder;
 use reqwest::StatusCode;
@@ -32,6 +33,14 @@ impl Browser {
     pub fn new(app: &TestApp) -> Self {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
         Self { http, address: app.address.clone(), cookie: None }
+    }
+
+    /// A browser in which `user` is signed in with a password.
+    pub async fn signed_in(app: &TestApp, user: &TestUser) -> Self {
+        let mut browser = Self::new(app);
+        let page = browser.open(&Request::new().path()).await;
+        assert_eq!(browser.sign_in(&page, user).await.outcome(), "code");
+        browser
     }
 
     pub async fn get(&mut self, path: &str) -> Reply {
