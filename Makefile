@@ -7,7 +7,7 @@ run: ## the provider, a shop and an API to try it with; installs what it needs
 	@scripts/demo
 
 code: ## the demo user's one-time code, now
-	@target/debug/examples/demo_code
+	@cargo run --quiet --example demo_code
 
 test: ## everything, on both databases; installs what it needs
 	@scripts/test

@@ -145,6 +145,7 @@ mod tests {
         assert_eq!(age(None, &of, &[]), (Some(600), false));
         assert_eq!(age(Some(3600), &of, &[]), (Some(3600), false));
         assert_eq!(age(Some(0), &of, &[]), (Some(0), true));
+        assert_eq!(age(None, &client(json!({"default_max_age": 0})), &[]), (Some(0), true));
         let floor = client(json!({"maximum_age": 60, "minimum_acr": "phr"}));
         assert_eq!(age(Some(3600), &floor, &[]), (Some(60), false));
         assert_eq!(age(Some(10), &floor, &[]), (Some(10), false));

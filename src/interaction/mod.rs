@@ -80,7 +80,6 @@ pub struct Interaction {
     pub progress: Progress,
     pub browser: Browser,
     pub account: Option<Account>,
-    pub then_kind: String,
     pub then_body: String,
     row: InteractionRow,
 }
@@ -152,8 +151,7 @@ pub async fn load(
         let ask = serde_json::from_str(&row.need)
             .inspect_err(|why| tracing::error!(interaction = %row.id, %why, "interaction.unreadable"))
             .ok()?;
-        let (then_kind, then_body) = (row.then_kind.clone(), row.then_body.clone());
-        Some(Interaction { ask, progress, browser, account, then_kind, then_body, row })
+        Some(Interaction { ask, progress, browser, account, then_body: row.then_body.clone(), row })
     }))
 }
 

@@ -31,9 +31,8 @@ pub enum Next {
     End(Fault),
 }
 
-/// Past this many wrong proofs an interaction ends.
-pub const MOST_FAILURES: u32 = 10;
-/// Of a code only a million exist: fewer guesses.
+/// Past these an interaction ends; of a code only a million exist, so fewer guesses.
+pub const MOST_WRONG_PASSWORDS: u32 = 10;
 pub const MOST_WRONG_CODES: u32 = 5;
 
 pub fn next_step(
@@ -57,7 +56,7 @@ pub fn next_step(
             _ => Next::End(declined(&ask.need, account)),
         };
     }
-    if progress.failures >= MOST_FAILURES {
+    if progress.wrong_passwords >= MOST_WRONG_PASSWORDS || progress.wrong_codes >= MOST_WRONG_CODES {
         return Next::End(Fault::new(ErrorCode::AccessDenied, "Too many proofs failed; start again."));
     }
     match (decided, &progress.person) {
@@ -94,9 +93,6 @@ fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask) -> Next {
         // Only the page of a first proof leads on from here.
         return if ask.need.subject.is_none() { Next::SignIn } else { Next::End(refusal(Reason::Unmet)) };
     };
-    if method == Method::Otp && progress.failures >= MOST_WRONG_CODES {
-        return Next::End(Fault::new(ErrorCode::AccessDenied, "Too many codes were wrong; start again."));
-    }
     let others = ways.into_iter().filter(|other| *other != method).collect();
     Next::Prove { person: person.clone(), method, others }
 }

@@ -15,8 +15,9 @@ pub struct Progress {
     /// Who it is about: the user of the session, or whoever gave the first proof.
     pub person: Option<Person>,
     pub proofs: Vec<Proof>,
-    /// Proofs that failed.
-    pub failures: u32,
+    /// Counted apart, and taken back by success of the same factor only: who knows the password gains no code by it.
+    pub wrong_passwords: u32,
+    pub wrong_codes: u32,
     pub notice: Option<Notice>,
     /// The method that was chosen with "try another way".
     pub way: Option<String>,
@@ -44,6 +45,40 @@ pub struct Proof {
 pub enum Notice {
     WrongPassword,
     WrongCode,
+}
+
+impl Progress {
+    /// From the beginning, for somebody else; what failed so far still counts.
+    pub fn for_another_account(&self) -> Self {
+        Self { wrong_passwords: self.wrong_passwords, wrong_codes: self.wrong_codes, ..Self::default() }
+    }
+
+    /// One more try, which is a failure until it turns out not to be.
+    pub fn tried(&self, method: Method) -> Self {
+        let mut tried = self.clone();
+        if method == Method::Otp {
+            tried.wrong_codes += 1;
+            tried.notice = Some(Notice::WrongCode);
+        } else {
+            tried.wrong_passwords += 1;
+            tried.notice = Some(Notice::WrongPassword);
+        }
+        tried
+    }
+
+    /// `proof` was given by `person`.
+    pub fn proved(&self, person: Person, proof: Proof) -> Self {
+        let mut proved = self.clone();
+        match proof.method.as_str() {
+            "otp" => proved.wrong_codes = 0,
+            _ => proved.wrong_passwords = 0,
+        }
+        proved.person = Some(person);
+        proved.proofs.push(proof);
+        proved.notice = None;
+        proved.way = None;
+        proved
+    }
 }
 
 impl Proof {

@@ -2,7 +2,6 @@
 //! A name that nobody has, another user's proof and a wrong password are the same failure after the same work.
 
 use super::Interaction;
-use super::progress::Notice;
 use super::progress::Person;
 use super::progress::Progress;
 use super::progress::Proof;
@@ -33,21 +32,17 @@ pub enum ProveError {
 
 /// Who is it, and do they know the password?
 pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) -> Result<(), ProveError> {
-    let Some(row) = take_step(app, on, Notice::WrongPassword).await? else { return Ok(()) };
+    let Some(row) = take_step(app, on, Method::Pwd).await? else { return Ok(()) };
     let wanted = on.ask.need.subject.clone();
-    let found = match LoginName::parse(name.trim()) {
-        None => None,
-        Some(name) => {
-            app.store
-                .read(move |c| {
-                    let Some(user) = users::by_login_name(c, &name)? else { return Ok(None) };
-                    let password =
-                        credentials::of_user(c, &user.id)?.into_iter().find(|f| f.method == Method::Pwd);
-                    Ok(Some((user, password)))
-                })
-                .await?
-        }
-    };
+    let name = LoginName::parse(name.trim());
+    let found = app.store.read(move |c| {
+        let user = name.map(|name| users::by_login_name(c, &name)).transpose()?.flatten();
+        // A name that nobody has costs the same statements.
+        let id = user.as_ref().map_or_else(|| UserId::from_text(""), |user| user.id.clone());
+        let password = credentials::of_user(c, &id)?.into_iter().find(|f| f.method == Method::Pwd);
+        Ok(user.map(|user| (user, password)))
+    });
+    let found = found.await?;
     let usable = found.filter(|(user, _)| !user.disabled && wanted.is_none_or(|wanted| wanted == user.id));
     let (person, credential) = match usable {
         Some((user, password)) => (Some(Person { user: user.id, username: user.username }), password),
@@ -63,14 +58,14 @@ pub async fn password(
     person: &Person,
     password: &str,
 ) -> Result<(), ProveError> {
-    let Some(row) = take_step(app, on, Notice::WrongPassword).await? else { return Ok(()) };
+    let Some(row) = take_step(app, on, Method::Pwd).await? else { return Ok(()) };
     let credential = factor(app, &person.user, Method::Pwd).await?;
     finish_password(app, on, &row, Some(person.clone()), credential, password).await
 }
 
 /// RFC 6238 §5.2: the code counts once, here or in any other process.
 pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> Result<(), ProveError> {
-    let Some(row) = take_step(app, on, Notice::WrongCode).await? else { return Ok(()) };
+    let Some(row) = take_step(app, on, Method::Otp).await? else { return Ok(()) };
     let now = app.now();
     let Some(credential) = factor(app, &person.user, Method::Otp).await? else { return Ok(()) };
     let Some(step) = matching_step(app, &credential, code, now) else { return failed(on, Method::Otp) };
@@ -96,9 +91,9 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
 async fn take_step(
     app: &App,
     on: &Interaction,
-    notice: Notice,
+    method: Method,
 ) -> Result<Option<InteractionRow>, ProveError> {
-    let tried = Progress { failures: on.progress.failures + 1, notice: Some(notice), ..on.progress.clone() };
+    let tried = on.progress.tried(method);
     let (row, json, expires_at) = (on.row.clone(), json(&tried)?, on.expires_at(app, app.now()));
     let taken = app.store.write(move |c| {
         let taken = interactions::advance(c, &row, &json, expires_at)?;
@@ -135,12 +130,7 @@ fn proved(app: &App, on: &Interaction, person: Person, credential: &Credential, 
         credential: credential.id.clone(),
         factor_enrolled_at: credential.enrolled_at,
     };
-    let mut progress = on.progress.clone();
-    progress.person = Some(person);
-    progress.proofs.push(proof);
-    progress.notice = None;
-    progress.way = None;
-    progress
+    on.progress.proved(person, proof)
 }
 
 async fn factor(app: &App, user: &UserId, method: Method) -> Result<Option<Credential>, StoreError> {

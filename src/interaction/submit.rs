@@ -68,7 +68,7 @@ pub async fn submit(
     match (field("action").unwrap_or("continue"), next) {
         ("decline", _) => save(app, interaction, Progress { declined: true, ..progress }).await?,
         ("other-account", Next::Prove { .. }) if interaction.ask.need.subject.is_none() => {
-            save(app, interaction, Progress { failures: progress.failures, ..Progress::default() }).await?;
+            save(app, interaction, progress.for_another_account()).await?;
         }
         ("other-way", Next::Prove { others, .. }) => {
             let way = others.first().map(|method| method.as_str().to_owned());

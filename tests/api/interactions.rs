@@ -106,10 +106,16 @@ async fn five_wrong_codes_end_an_interaction_and_ten_wrong_passwords_too() {
     let app = TestApp::spawn().await;
     let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
     let mut browser = Browser::new(&app);
-    let page = browser.open(&Request::new().with("acr_values", MFA).path()).await;
-    let mut page = browser.sign_in(&page, &ada).await;
+    let mut page = browser.open(&Request::new().with("acr_values", MFA).path()).await;
+    for _ in 0..6 {
+        page = browser.submit(&page, &[("username", "ada"), ("password", "wrong")]).await;
+    }
+    page = browser.sign_in(&page, &ada).await;
     for n in 0..5 {
         assert_eq!(page.page(), "totp", "{n}");
+        // Beginning again with the password, which is right, gives no code back.
+        page = browser.submit(&page, &[("action", "other-account")]).await;
+        page = browser.sign_in(&page, &ada).await;
         page = browser.submit(&page, &[("code", "00 00-0٠")]).await;
     }
     assert_eq!(error(&page), "access_denied");

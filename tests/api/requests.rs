@@ -39,6 +39,16 @@ async fn a_posted_request_is_led_to_the_same_request_by_get() {
 }
 
 #[tokio::test]
+async fn a_login_hint_fills_in_the_name_and_nothing_else() {
+    let app = TestApp::spawn().await;
+    let mut browser = signed_in(&app).await;
+    let hinted = Request::new().with("login_hint", "\"><script>bob");
+    assert_eq!(browser.get(&hinted.path()).await.outcome(), "code", "a hint never chooses who is signed in");
+    let page = Browser::new(&app).open(&hinted.path()).await;
+    assert!(page.body.contains("value=\"&#34;&#62;&#60;script&#62;bob\""), "{}", page.body);
+}
+
+#[tokio::test]
 async fn scopes_open_claims_and_unknown_ones_are_left_out() {
     let app = TestApp::spawn().await;
     app.client("few", json!({"scope": "openid email"})).await;
