@@ -4,8 +4,10 @@ use crate::world::NOW;
 use crate::world::World;
 use proptest::prelude::*;
 use stepgate::assurance::Decision;
+use stepgate::assurance::ledger::Event;
 use stepgate::assurance::need::Requested;
 use stepgate::assurance::plan::Step;
+use stepgate::base::id::InteractionId;
 use stepgate::base::time::Seconds;
 
 proptest! {
@@ -22,7 +24,7 @@ proptest! {
                 proofs.iter().all(|proof| behind.iter().any(|event| proof.is_shown_by(event)))
             });
             prop_assert!(strong);
-            let here = |event: &&&stepgate::assurance::ledger::Event| world.need.interaction.as_ref() == Some(&event.interaction);
+            let here = |event: &&&Event| world.need.interaction.as_ref() == Some(&event.interaction);
             if world.need.anew {
                 prop_assert!(behind.iter().all(|event| here(&event)));
             }
@@ -55,7 +57,7 @@ proptest! {
                 for left_out in 0..way.len() {
                     let mut fewer = way.clone();
                     fewer.remove(left_out);
-                    prop_assert!(fewer.is_empty() || !satisfies_any_choice(&world, &fewer), "{way:?}");
+                    prop_assert!(fewer.is_empty() || !suffices(&world, &fewer), "{way:?}");
                 }
             }
         }
@@ -64,7 +66,7 @@ proptest! {
     #[test]
     fn challenges_end_within_the_number_of_factors(seed: u64) {
         let mut world = World::from_seed(seed);
-        world.need.interaction = Some(stepgate::base::id::InteractionId::from_text("here"));
+        world.need.interaction = Some(InteractionId::from_text("here"));
         world.need.subject = None;
         world.events.retain(|event| event.interaction.as_str() != "here");
         let mut unused = world.account.factors.clone();
@@ -119,11 +121,15 @@ proptest! {
 
 /// Some choice of the account's factors for these steps meets the need.
 fn satisfies(world: &World, way: &[Step]) -> bool {
-    satisfies_from(world, way, world.events.clone())
+    outcomes(world, way, world.events.clone()).contains(&true)
 }
 
-fn satisfies_any_choice(world: &World, way: &[Step]) -> bool {
-    matches!(world.decide(), Decision::Satisfied(_)) || satisfies(world, way) && !prefers_fallback(world)
+/// Whatever the account chooses for these steps meets the need. With a better factor than a step asks for, it may do
+/// with less; that is another way.
+fn suffices(world: &World, way: &[Step]) -> bool {
+    let chosen = outcomes(world, way, world.events.clone());
+    let always = !chosen.is_empty() && !chosen.contains(&false);
+    matches!(world.decide(), Decision::Satisfied(_)) || always && !prefers_fallback(world)
 }
 
 /// A preference falls back to any class, so fewer proofs may do once it has been given up.
@@ -146,19 +152,20 @@ impl RequestedCount for stepgate::assurance::need::Need {
     }
 }
 
-fn satisfies_from(world: &World, way: &[Step], events: Vec<stepgate::assurance::ledger::Event>) -> bool {
+/// For each choice of the account's factors for these steps: is the need met then?
+fn outcomes(world: &World, way: &[Step], events: Vec<Event>) -> Vec<bool> {
     let Some((step, rest)) = way.split_first() else {
         let mut here = World::from_seed(0);
         here.need = world.need.clone();
-        here.need.interaction.get_or_insert_with(|| stepgate::base::id::InteractionId::from_text("here"));
+        here.need.interaction.get_or_insert_with(|| InteractionId::from_text("here"));
         here.policy = world.policy.clone();
         here.account = world.account.clone();
-        return matches!(here.decide_with(&events), Decision::Satisfied(_));
+        return vec![matches!(here.decide_with(&events), Decision::Satisfied(_))];
     };
     let fitting = world.account.factors.iter().filter(|f| f.method == step.method && f.uv >= step.uv);
-    fitting.into_iter().any(|factor| {
-        let name = format!("given{}", rest.len());
-        let given = events.iter().cloned().chain([world.proof(factor, &name)]).collect();
-        satisfies_from(world, rest, given)
-    })
+    let chosen = fitting.flat_map(|factor| {
+        let given = world.proof(factor, &format!("given{}", rest.len()));
+        outcomes(world, rest, events.iter().cloned().chain([given]).collect())
+    });
+    chosen.collect()
 }
