@@ -15,6 +15,7 @@ use crate::mint::granted::GrantedRequest;
 use crate::mint::granted::Stated;
 use crate::protocol::error::Fault;
 use crate::protocol::redirect_uri::ReturnAddress;
+use crate::protocol::standard_claims::OFFLINE;
 use crate::store::StoreError;
 use crate::store::Written;
 use crate::store::connection::Conn;
@@ -126,15 +127,13 @@ fn issue(app: &App, follow: &Follow, user: &UserId, assurance: &Assurance) -> Re
         scope: follow.granted.scope.to_string(),
         request: json(&follow.granted)?,
         assurance: json(&Stated::from(assurance))?,
+        offline: follow.granted.scope.contains(OFFLINE),
+        granted_at: now,
     };
     let code_expires_at = now.plus(lifetimes.code);
     // A used code is known for as long as what it bought may live, so that a replay can revoke it.
     let expires_at = code_expires_at.plus(lifetimes.access_token.max(lifetimes.id_token));
-    Ok(Issue {
-        grant,
-        code: Secret::generate(entropy),
-        times: CodeTimes { now, code_expires_at, expires_at },
-    })
+    Ok(Issue { grant, code: Secret::generate(entropy), times: CodeTimes { code_expires_at, expires_at } })
 }
 
 impl Issue {
@@ -143,7 +142,7 @@ impl Issue {
     }
 
     fn write(self, c: &mut Conn, session: &SessionId) -> Written<()> {
-        sessions::answered(c, session, &self.grant.client, self.times.now)?;
+        sessions::answered(c, session, &self.grant.client, self.grant.granted_at)?;
         let grant = Grant { session: session.clone(), ..self.grant };
         grants::insert(c, &grant, &self.code.hash(), &self.times)
     }

@@ -25,6 +25,7 @@ use crate::protocol::prompt::Prompt;
 use crate::protocol::prompt::parse_max_age;
 use crate::protocol::redirect_uri::ReturnAddress;
 use crate::protocol::standard_claims;
+use crate::protocol::standard_claims::OFFLINE;
 use crate::store::clients;
 
 /// A request whose every parameter was found sound.
@@ -202,6 +203,12 @@ fn granted(
     let defined = |scopes: &[String]| {
         asked.filtered(|scope| allowed(scope) && scopes.iter().any(|known| known == scope))
     };
+    let mut scope = defined(&standard_claims::SCOPES.map(str::to_owned)).to_vec();
+    // OIDC Core §11: only with consent, which an administrator has given for a client that skips it.
+    let refreshes = client.metadata.grant_types.iter().any(|grant| grant == "refresh_token");
+    if refreshes && client.metadata.skip_consent && asked.contains(OFFLINE) && allowed(OFFLINE) {
+        scope.push(OFFLINE.to_owned());
+    }
     let resources = resources.iter().map(|(identifier, metadata)| GrantedResource {
         identifier: identifier.clone(),
         scope: defined(&metadata.scopes_supported),
@@ -210,7 +217,7 @@ fn granted(
         redirect_uri: address.uri().to_owned(),
         nonce: parameters.one("nonce")?.map(str::to_owned),
         challenge,
-        scope: defined(&standard_claims::SCOPES.map(str::to_owned)),
+        scope: TokenList::from_tokens(scope),
         resources: resources.collect(),
         id_token_claims: claims(parameters)?.id_token,
     })

@@ -4,6 +4,7 @@
 use super::granted::Stated;
 use crate::app::App;
 use crate::base::entropy::random;
+use crate::base::id::ClientId;
 use crate::base::id::GrantId;
 use crate::base::secret::base64url;
 use crate::base::time::Time;
@@ -21,10 +22,18 @@ pub struct Audience<'a> {
     pub scope: &'a TokenList,
 }
 
-/// A token that one of our keys signed, that has not expired, and is for us (RFC 9068 §4).
-pub struct OwnToken {
-    pub grant: GrantId,
+/// A token that one of our keys signed and that has not expired (RFC 9068 §4); whether it still stands is another
+/// question.
+pub struct AccessToken {
+    /// `None` for a token of the client itself.
+    pub grant: Option<GrantId>,
+    pub jti: String,
+    pub client_id: String,
+    pub aud: String,
+    /// Seconds since 1970, UTC.
+    pub exp: i64,
     pub scope: TokenList,
+    pub claims: Map<String, Value>,
 }
 
 pub const TYPE: &str = "at+jwt";
@@ -53,21 +62,45 @@ pub fn mint(
     app.keys.sign(SigningAlg::ES256, TYPE, &claims, now)
 }
 
-/// Reads a token whose audience is this server. An ID token is not one (RFC 8725 §3.11).
-pub fn read_own(app: &App, token: &str, now: Time) -> Option<OwnToken> {
+/// A token for a client and nobody else: it states no authentication (RFC 9068 §2.2).
+pub fn mint_for_client(app: &App, client: &ClientId, for_: &Audience) -> Result<String, SignError> {
+    let now = app.now();
+    let claims = json!({
+        "iss": app.config.issuer.as_str(),
+        "sub": client,
+        "aud": for_.aud,
+        "client_id": client,
+        "scope": for_.scope.to_string(),
+        "iat": now.unix_seconds(),
+        "exp": now.plus(app.config.lifetimes.access_token).unix_seconds(),
+        "jti": base64url(&random::<18>(app.entropy.as_ref())),
+    });
+    app.keys.sign(SigningAlg::ES256, TYPE, &claims, now)
+}
+
+/// Reads a token of ours. An ID token is none (RFC 8725 §3.11).
+pub fn read(app: &App, token: &str, now: Time) -> Option<AccessToken> {
     let verified = app.keys.verify(token)?;
     let claims = verified.claims;
-    let issuer = app.config.issuer.as_str();
-    let sound = verified.typ.as_deref() == Some(TYPE)
-        && text(&claims, "iss") == Some(issuer)
-        && text(&claims, "aud") == Some(issuer)
-        && claims.get("exp").and_then(Value::as_i64).is_some_and(|exp| exp > now.unix_seconds());
-    if !sound {
+    if verified.typ.as_deref() != Some(TYPE) || text(&claims, "iss") != Some(app.config.issuer.as_str()) {
         return None;
     }
-    let (grant, _) = text(&claims, "jti")?.split_once('.')?;
-    let scope = TokenList::parse("scope", text(&claims, "scope")?).ok()?;
-    Some(OwnToken { grant: GrantId::from_text(grant), scope })
+    let exp = claims.get("exp").and_then(Value::as_i64).filter(|exp| *exp > now.unix_seconds())?;
+    let jti = text(&claims, "jti")?.to_owned();
+    Some(AccessToken {
+        grant: jti.split_once('.').map(|(grant, _)| GrantId::from_text(grant)),
+        client_id: text(&claims, "client_id")?.to_owned(),
+        aud: text(&claims, "aud")?.to_owned(),
+        scope: TokenList::parse("scope", text(&claims, "scope")?).ok()?,
+        jti,
+        exp,
+        claims,
+    })
+}
+
+/// Reads a token whose audience is this server.
+pub fn read_own(app: &App, token: &str, now: Time) -> Option<AccessToken> {
+    read(app, token, now).filter(|token| token.aud == app.config.issuer.as_str())
 }
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -7,6 +7,9 @@ use serde_json::Value;
 /// Scopes of OpenID Connect that this server serves.
 pub const SCOPES: [&str; 5] = ["openid", "profile", "email", "address", "phone"];
 
+/// The scope that lets a grant survive its session (OIDC Core §11).
+pub const OFFLINE: &str = "offline_access";
+
 const PROFILE: [&str; 14] = [
     "name",
     "family_name",

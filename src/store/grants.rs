@@ -22,10 +22,12 @@ pub struct Grant {
     pub scope: String,
     pub request: String,
     pub assurance: String,
+    /// It survives the session it was made in (`offline_access`).
+    pub offline: bool,
+    pub granted_at: Time,
 }
 
 pub struct CodeTimes {
-    pub now: Time,
     pub code_expires_at: Time,
     /// The row is kept as long as what the code bought.
     pub expires_at: Time,
@@ -42,7 +44,8 @@ pub fn insert(c: &mut Conn, grant: &Grant, code: &SecretHash, times: &CodeTimes)
             grants::scope.eq(&grant.scope),
             grants::request.eq(&grant.request),
             grants::assurance.eq(&grant.assurance),
-            grants::granted_at.eq(times.now.micros()),
+            grants::offline.eq(grant.offline),
+            grants::granted_at.eq(grant.granted_at.micros()),
             grants::code_expires_at.eq(times.code_expires_at.micros()),
             grants::expires_at.eq(times.expires_at.micros()),
         ))
@@ -92,6 +95,15 @@ pub fn revoke(c: &mut Conn, id: &GrantId, reason: &str, now: Time) -> QueryResul
         .map(drop)
 }
 
+/// Keeps a grant until `until` at least: something that it bought lives that long.
+pub fn keep(c: &mut Conn, id: &GrantId, until: Time) -> QueryResult<()> {
+    diesel::update(grants::table.find(id.as_str()))
+        .filter(grants::expires_at.lt(until.micros()))
+        .set(grants::expires_at.eq(until.micros()))
+        .execute(c)
+        .map(drop)
+}
+
 /// A grant that still stands, with its user's claims: not revoked, user and client enabled.
 pub fn standing(c: &mut Conn, id: &GrantId) -> QueryResult<Option<(Grant, String)>> {
     let row = grants::table
@@ -108,7 +120,7 @@ pub fn standing(c: &mut Conn, id: &GrantId) -> QueryResult<Option<(Grant, String
     Ok(row.map(|(row, claims)| (grant(row), claims)))
 }
 
-type Row = (String, String, String, String, String, String, String);
+pub(super) type Row = (String, String, String, String, String, String, String, bool, i64);
 type Columns = (
     grants::id,
     grants::client_id,
@@ -117,8 +129,10 @@ type Columns = (
     grants::scope,
     grants::request,
     grants::assurance,
+    grants::offline,
+    grants::granted_at,
 );
-const COLUMNS: Columns = (
+pub(super) const COLUMNS: Columns = (
     grants::id,
     grants::client_id,
     grants::user_id,
@@ -126,9 +140,12 @@ const COLUMNS: Columns = (
     grants::scope,
     grants::request,
     grants::assurance,
+    grants::offline,
+    grants::granted_at,
 );
 
-fn grant((id, client, user, session, scope, request, assurance): Row) -> Grant {
+pub(super) fn grant(row: Row) -> Grant {
+    let (id, client, user, session, scope, request, assurance, offline, granted_at) = row;
     Grant {
         id: GrantId::from_text(id),
         client: ClientId::from_text(client),
@@ -137,5 +154,7 @@ fn grant((id, client, user, session, scope, request, assurance): Row) -> Grant {
         scope,
         request,
         assurance,
+        offline,
+        granted_at: Time::from_micros(granted_at),
     }
 }

@@ -9,6 +9,8 @@ pub mod grants;
 pub mod interactions;
 pub mod keys;
 pub mod migrate;
+pub mod refresh_tokens;
+pub mod revoked_tokens;
 mod schema;
 pub mod sessions;
 pub mod sweep;

@@ -123,6 +123,25 @@ table! {
         revoked_at -> Nullable<BigInt>,
         revoked_for -> Nullable<Text>,
         expires_at -> BigInt,
+        offline -> Bool,
+    }
+}
+
+table! {
+    refresh_tokens (token_hash) {
+        token_hash -> Text,
+        grant_id -> Text,
+        generation -> BigInt,
+        issued_at -> BigInt,
+        expires_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    revoked_tokens (jti) {
+        jti -> Text,
+        expires_at -> BigInt,
     }
 }
 
@@ -142,6 +161,7 @@ joinable!(events -> sessions (session_id));
 joinable!(session_clients -> sessions (session_id));
 joinable!(grants -> users (user_id));
 joinable!(grants -> clients (client_id));
+joinable!(refresh_tokens -> grants (grant_id));
 
 allow_tables_to_appear_in_same_query!(
     browsers,
@@ -150,6 +170,7 @@ allow_tables_to_appear_in_same_query!(
     events,
     grants,
     login_names,
+    refresh_tokens,
     session_clients,
     sessions,
     users,

@@ -242,17 +242,7 @@ pub fn last_answered(c: &mut Conn, of: &[Session], client: &ClientId) -> QueryRe
 
 /// Whether the session lives, its user is enabled, and every one of `needed` events stands.
 pub fn stands(c: &mut Conn, session: &SessionId, needed: &[EventId], now: Time) -> QueryResult<bool> {
-    let alive = sessions::table
-        .inner_join(users::table)
-        .filter(sessions::id.eq(session.as_str()))
-        .filter(sessions::ended_at.is_null())
-        .filter(sessions::expires_at.gt(now.micros()))
-        .filter(users::disabled_at.is_null())
-        .select(sessions::id)
-        .first::<String>(c)
-        .optional()?
-        .is_some();
-    if !alive {
+    if !lives(c, session, now)? {
         return Ok(false);
     }
     let ids = needed.iter().map(EventId::as_str).collect::<Vec<_>>();
@@ -263,6 +253,31 @@ pub fn stands(c: &mut Conn, session: &SessionId, needed: &[EventId], now: Time) 
         .select(events::id)
         .load::<String>(c)?;
     Ok(standing.len() == needed.len())
+}
+
+/// Whether the session has not ended and its user is enabled.
+pub fn lives(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<bool> {
+    let alive = sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq(session.as_str()))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now.micros()))
+        .filter(users::disabled_at.is_null())
+        .select(sessions::id)
+        .first::<String>(c)
+        .optional()?;
+    Ok(alive.is_some())
+}
+
+/// Whether one of these events was voided. Those that are gone with their session, or made room for newer ones, were not.
+pub fn any_voided(c: &mut Conn, ids: &[EventId]) -> QueryResult<bool> {
+    let voided = events::table
+        .filter(events::id.eq_any(ids.iter().map(EventId::as_str).collect::<Vec<_>>()))
+        .filter(events::voided_at.is_not_null())
+        .select(events::id)
+        .first::<String>(c)
+        .optional()?;
+    Ok(voided.is_some())
 }
 
 type EventColumns = (

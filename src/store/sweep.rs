@@ -4,26 +4,32 @@ use super::connection::Conn;
 use super::schema::browsers;
 use super::schema::grants;
 use super::schema::interactions;
+use super::schema::revoked_tokens;
 use super::schema::sessions;
 use crate::base::time::Time;
 use diesel::prelude::*;
 
 const BATCH: i64 = 500;
 
+/// Deletes one batch of a table's expired rows.
+macro_rules! expired {
+    ($c:ident, $now:ident, $gone:ident, $table:ident, $key:ident) => {
+        let old = $table::table.filter($table::expires_at.lt($now)).limit(BATCH);
+        let old = old.select($table::$key).load::<String>($c)?;
+        if !old.is_empty() {
+            $gone += diesel::delete($table::table.filter($table::$key.eq_any(old))).execute($c)?;
+        }
+    };
+}
+
 /// Deletes at most one batch of each kind; says how many rows went.
 pub fn batch(c: &mut Conn, now: Time) -> QueryResult<usize> {
     let now = now.micros();
-    let old = interactions::table.filter(interactions::expires_at.lt(now)).limit(BATCH);
-    let old = old.select(interactions::id).load::<String>(c)?;
-    let mut gone = diesel::delete(interactions::table.filter(interactions::id.eq_any(old))).execute(c)?;
-    let old = grants::table.filter(grants::expires_at.lt(now)).limit(BATCH);
-    let old = old.select(grants::id).load::<String>(c)?;
-    gone += diesel::delete(grants::table.filter(grants::id.eq_any(old))).execute(c)?;
-    let old = sessions::table.filter(sessions::expires_at.lt(now)).limit(BATCH);
-    let old = old.select(sessions::id).load::<String>(c)?;
-    gone += diesel::delete(sessions::table.filter(sessions::id.eq_any(old))).execute(c)?;
-    let old = browsers::table.filter(browsers::expires_at.lt(now)).limit(BATCH);
-    let old = old.select(browsers::id).load::<String>(c)?;
-    gone += diesel::delete(browsers::table.filter(browsers::id.eq_any(old))).execute(c)?;
+    let mut gone = 0;
+    expired!(c, now, gone, interactions, id);
+    expired!(c, now, gone, grants, id);
+    expired!(c, now, gone, revoked_tokens, jti);
+    expired!(c, now, gone, sessions, id);
+    expired!(c, now, gone, browsers, id);
     Ok(gone)
 }

@@ -3,53 +3,38 @@
 
 use super::endpoint::TokenError;
 use super::endpoint::Tokens;
+use super::issue;
+use super::issue::Basis;
+use super::issue::Wish;
 use crate::app::App;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::client::Client;
-use crate::mint::access_token;
-use crate::mint::access_token::Audience;
-use crate::mint::granted;
 use crate::mint::granted::GrantedRequest;
-use crate::mint::granted::Stated;
-use crate::mint::id_token;
-use crate::mint::id_token::IdTokenFor;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::pkce::Verifier;
-use crate::protocol::standard_claims;
 use crate::store::Written;
 use crate::store::connection::Conn;
 use crate::store::grants;
 use crate::store::grants::Grant;
 use crate::store::sessions;
-use crate::store::users;
-use serde_json::Map;
-use serde_json::Value;
+use std::sync::Arc;
 
 /// What the client presents.
 struct Presented {
     code: Secret,
     redirect_uri: Option<String>,
     verifier: Option<String>,
-    resource: Option<String>,
 }
 
-/// A grant whose code was just redeemed, and rightly.
-struct Redeemed {
-    grant: Grant,
-    request: GrantedRequest,
-    stated: Stated,
-    user_claims: Map<String, Value>,
-}
-
-type Outcome = Result<Redeemed, &'static str>;
-
-pub async fn redeem(app: &App, client: &Client, parameters: &Parameters) -> Result<Tokens, TokenError> {
+pub async fn redeem(app: &Arc<App>, client: &Client, parameters: &Parameters) -> Result<Tokens, TokenError> {
     let presented = presented(parameters)?;
-    let (now, id) = (app.now(), client.id.clone());
-    let resource = presented.resource.clone();
+    // The scope of a code was settled with it (RFC 6749 §4.1.3 knows no such parameter).
+    let wish = Wish { scope: None, ..Wish::parse(parameters)? };
+    let (now, id, shared) = (app.now(), client.id.clone(), app.clone());
+    let refreshes = client.metadata.grant_types.iter().any(|grant| grant == "refresh_token");
     let outcome = app.store.write(move |c| {
         let hash = presented.code.hash();
         let Some(grant) = grants::redeem(c, &hash, &id, now)? else {
@@ -57,52 +42,53 @@ pub async fn redeem(app: &App, client: &Client, parameters: &Parameters) -> Resu
             return Ok(Err(if replayed.is_some() { "code replayed" } else { "code unknown or expired" }));
         };
         let grant_id = grant.id.clone();
-        let judged = judge(c, grant, &presented, now)?;
-        if let Err(reason) = &judged {
-            grants::revoke(c, &grant_id, reason, now)?;
+        let basis = match judge(c, grant, &presented, now)? {
+            Ok(basis) => basis,
+            Err(reason) => {
+                grants::revoke(c, &grant_id, reason, now)?;
+                return Ok(Err(reason));
+            }
+        };
+        if !refreshes {
+            return Ok(Ok((basis, None)));
         }
-        Ok(judged)
+        let token = issue::refresh_token(&shared, &basis.grant, 1);
+        issue::write_refresh_token(c, &basis.grant, 1, &token, now)?;
+        Ok(Ok((basis, Some(token))))
     });
     match outcome.await? {
-        Ok(redeemed) => tokens(app, client, &redeemed, resource.as_deref(), now),
+        Ok((basis, refresh_token)) => issue::tokens(app, client, &basis, &wish, true, refresh_token),
         Err(reason) => Err(TokenError::Fault { fault: invalid_grant(), reason }),
     }
 }
 
 fn presented(parameters: &Parameters) -> Result<Presented, Fault> {
     let owned = |value: Option<&str>| value.map(str::to_owned);
-    let resource = match parameters.many("resource")?.as_slice() {
-        [] => None,
-        [one] => Some((*one).to_owned()),
-        _ => return Err(Fault::new(ErrorCode::InvalidTarget, "A token is for one resource; name one.")),
-    };
     Ok(Presented {
         code: Secret::presented(parameters.required("code")?),
         redirect_uri: owned(parameters.one("redirect_uri")?),
         verifier: owned(parameters.one("code_verifier")?),
-        resource,
     })
 }
 
-fn judge(c: &mut Conn, grant: Grant, presented: &Presented, now: Time) -> Written<Outcome> {
-    let (Some(request), Some(stated)) =
-        (granted::read::<GrantedRequest>(&grant.request), granted::read::<Stated>(&grant.assurance))
-    else {
-        return Ok(Err("grant unreadable"));
-    };
-    if presented.redirect_uri.as_ref() != Some(&request.redirect_uri) {
+fn judge(
+    c: &mut Conn,
+    grant: Grant,
+    presented: &Presented,
+    now: Time,
+) -> Written<Result<Basis, &'static str>> {
+    let Some(basis) = Basis::of(c, grant)? else { return Ok(Err("grant unreadable")) };
+    if presented.redirect_uri.as_ref() != Some(&basis.request.redirect_uri) {
         return Ok(Err("redirect_uri differs"));
     }
-    if let Err(reason) = verifier(&request, presented) {
+    if let Err(reason) = verifier(&basis.request, presented) {
         return Ok(Err(reason));
     }
     // Ages were judged when the code was written; what it rests on must stand still.
-    if !sessions::stands(c, &grant.session, &stated.events, now)? {
+    if !sessions::stands(c, &basis.grant.session, &basis.stated.events, now)? {
         return Ok(Err("session or events gone"));
     }
-    let user = users::by_id(c, &grant.user)?;
-    let claims = user.and_then(|user| serde_json::from_str(&user.claims).ok());
-    Ok(Ok(Redeemed { grant, request, stated, user_claims: claims.unwrap_or_default() }))
+    Ok(Ok(basis))
 }
 
 fn verifier(request: &GrantedRequest, presented: &Presented) -> Result<(), &'static str> {
@@ -116,66 +102,6 @@ fn verifier(request: &GrantedRequest, presented: &Presented) -> Result<(), &'sta
             _ => Err("code_verifier differs"),
         },
     }
-}
-
-fn tokens(
-    app: &App,
-    client: &Client,
-    redeemed: &Redeemed,
-    resource: Option<&str>,
-    now: Time,
-) -> Result<Tokens, TokenError> {
-    let Redeemed { grant, request, stated, .. } = redeemed;
-    let audience = audience(app, request, resource)?;
-    let access_token = access_token::mint(app, grant, stated, &audience, now)?;
-    let id_token = if request.scope.contains("openid") {
-        let for_ = IdTokenFor {
-            grant,
-            stated,
-            alg: client.metadata.id_token_signed_response_alg,
-            nonce: request.nonce.as_deref(),
-            access_token: &access_token,
-            claims: wanted_claims(redeemed),
-        };
-        Some(id_token::mint(app, for_, now)?)
-    } else {
-        None
-    };
-    Ok(Tokens {
-        access_token,
-        token_type: "Bearer",
-        expires_in: app.config.lifetimes.access_token.0,
-        scope: audience.scope.to_string(),
-        id_token,
-    })
-}
-
-/// RFC 8707 §2.2: one audience, among those that the authorization request named; none named: this server.
-fn audience<'a>(
-    app: &'a App,
-    request: &'a GrantedRequest,
-    wanted: Option<&str>,
-) -> Result<Audience<'a>, Fault> {
-    let target = |description| Fault::new(ErrorCode::InvalidTarget, description);
-    let resource = match (wanted, request.resources.as_slice()) {
-        (None, []) => return Ok(Audience { aud: app.config.issuer.as_str(), scope: &request.scope }),
-        (None, [only]) => only,
-        (None, _) => {
-            return Err(target("Several resources were granted; name the one that the token is for."));
-        }
-        (Some(wanted), granted) => granted
-            .iter()
-            .find(|resource| resource.identifier == wanted)
-            .ok_or_else(|| target("resource was not named in the authorization request."))?,
-    };
-    Ok(Audience { aud: &resource.identifier, scope: &resource.scope })
-}
-
-/// OIDC Core §5.5: claims that were asked for by name, as far as the granted scopes open them.
-fn wanted_claims(redeemed: &Redeemed) -> Map<String, Value> {
-    let open = standard_claims::released(&redeemed.user_claims, &redeemed.request.scope);
-    let wanted = &redeemed.request.id_token_claims;
-    open.into_iter().filter(|(name, _)| wanted.contains(name)).collect()
 }
 
 fn invalid_grant() -> Fault {

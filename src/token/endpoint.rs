@@ -1,6 +1,8 @@
 //! The phases that all grants share: the client is authenticated first, then its grant type is looked at.
 
 use super::authorization_code;
+use super::client_credentials;
+use super::refresh_token;
 use crate::app::App;
 use crate::client::AuthenticatedClient;
 use crate::client::ClientError;
@@ -11,6 +13,7 @@ use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::store::StoreError;
 use serde::Serialize;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// A token response (RFC 6749 §5.1).
@@ -23,6 +26,8 @@ pub struct Tokens {
     pub scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
 }
 
 #[derive(Debug, Error)]
@@ -36,7 +41,7 @@ pub enum TokenError {
     Sign(#[from] SignError),
 }
 
-pub async fn answer(app: &App, authorization: Option<&str>, body: &str) -> Result<Tokens, TokenError> {
+pub async fn answer(app: &Arc<App>, authorization: Option<&str>, body: &str) -> Result<Tokens, TokenError> {
     let parameters = Parameters::parse(body)?;
     parameters.all_sound()?;
     let client = authenticate(app, authorization, &parameters).await?;
@@ -44,20 +49,25 @@ pub async fn answer(app: &App, authorization: Option<&str>, body: &str) -> Resul
 }
 
 async fn grant(
-    app: &App,
+    app: &Arc<App>,
     client: &AuthenticatedClient,
     parameters: &Parameters,
 ) -> Result<Tokens, TokenError> {
-    let grant_type = parameters.required("grant_type")?;
-    if grant_type != "authorization_code" {
-        let description = "This grant_type is not supported; see grant_types_supported.";
-        return Err(Fault::new(ErrorCode::UnsupportedGrantType, description).into());
+    let (grant_type, client) = (parameters.required("grant_type")?, client.client());
+    let registered = client.metadata.grant_types.iter().any(|own| own == grant_type);
+    match grant_type {
+        "authorization_code" | "refresh_token" | "client_credentials" if !registered => {
+            let description = "The client is not registered for this grant_type.";
+            Err(Fault::new(ErrorCode::UnauthorizedClient, description).into())
+        }
+        "authorization_code" => authorization_code::redeem(app, client, parameters).await,
+        "refresh_token" => refresh_token::refresh(app, client, parameters).await,
+        "client_credentials" => client_credentials::grant(app, client, parameters).await,
+        _ => {
+            let description = "This grant_type is not supported; see grant_types_supported.";
+            Err(Fault::new(ErrorCode::UnsupportedGrantType, description).into())
+        }
     }
-    if !client.client().metadata.grant_types.iter().any(|own| own == grant_type) {
-        let description = "The client is not registered for this grant_type.";
-        return Err(Fault::new(ErrorCode::UnauthorizedClient, description).into());
-    }
-    authorization_code::redeem(app, client.client(), parameters).await
 }
 
 impl From<Fault> for TokenError {

@@ -1,6 +1,8 @@
 //! The UserInfo endpoint (OIDC Core §5.3): the claims that a token's scopes open, as they are now.
 //! The token comes in the header or a form body, once; never in the query (RFC 9700 §4.3.2).
 
+use super::active;
+use super::active::Holder;
 use crate::app::App;
 use crate::mint::access_token::read_own;
 use crate::protocol::error::ErrorCode;
@@ -8,10 +10,7 @@ use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::standard_claims::released;
 use crate::store::StoreError;
-use crate::store::grants;
-use serde_json::Map;
 use serde_json::Value;
-use serde_json::json;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -45,12 +44,9 @@ pub async fn answer(app: &App, authorization: Option<&str>, body: &str) -> Resul
             "The token lacks the scope openid.",
         )));
     }
-    let grant = token.grant.clone();
-    let standing = app.store.read(move |c| grants::standing(c, &grant)).await?;
-    let (grant, claims) = standing.ok_or_else(invalid_token)?;
-    let claims = serde_json::from_str::<Map<String, Value>>(&claims).unwrap_or_default();
+    let Some(Holder::User(claims)) = active::holder(app, &token).await? else { return Err(invalid_token()) };
     let mut answer = released(&claims, &token.scope);
-    answer.insert("sub".into(), json!(grant.user));
+    answer.insert("sub".into(), token.claims.get("sub").cloned().unwrap_or_default());
     Ok(Value::Object(answer))
 }
 

@@ -1,4 +1,4 @@
-//! `/token` and `/userinfo`: what programs call.
+//! `/token`, `/introspect`, `/revoke` and `/userinfo`: what programs call.
 
 use super::edge;
 use super::respond;
@@ -7,6 +7,7 @@ use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::token::endpoint;
 use crate::token::endpoint::TokenError;
+use crate::token::introspect;
 use crate::token::userinfo as claims;
 use crate::token::userinfo::UserInfoError;
 use actix_web::HttpRequest;
@@ -24,11 +25,31 @@ pub async fn token(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpRes
         Ok(form) => endpoint::answer(&app, authorization(&request), form).await,
         Err(fault) => Err(fault.into()),
     };
+    respond(&request, answered.map(|tokens| HttpResponse::Ok().json(tokens)))
+}
+
+pub async fn introspect(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let answered = match edge::form(&request, &body) {
+        Ok(form) => introspect::introspect(&app, authorization(&request), form).await,
+        Err(fault) => Err(fault.into()),
+    };
+    respond(&request, answered.map(|answer| HttpResponse::Ok().json(answer)))
+}
+
+pub async fn revoke(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let answered = match edge::form(&request, &body) {
+        Ok(form) => introspect::revoke(&app, authorization(&request), form).await,
+        Err(fault) => Err(fault.into()),
+    };
+    respond(&request, answered.map(|()| HttpResponse::Ok().finish()))
+}
+
+fn respond(request: &HttpRequest, answered: Result<HttpResponse, TokenError>) -> HttpResponse {
     match answered {
-        Ok(tokens) => HttpResponse::Ok().json(tokens),
+        Ok(answer) => answer,
         Err(TokenError::Fault { fault, reason }) => {
             tracing::info!(code = fault.code.as_str(), told = %fault.description, reason, "token.refused");
-            refused(&request, &fault)
+            refused(request, &fault)
         }
         Err(TokenError::Store(error)) => respond::store_json(&error),
         Err(TokenError::Sign(error)) => {

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::pages::HomePage;
 use crate::protocol::metadata::SigningAlg;
 use crate::protocol::standard_claims;
+use crate::protocol::standard_claims::OFFLINE;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -62,15 +63,19 @@ fn metadata(app: &App) -> Value {
         "issuer": issuer.as_str(),
         "authorization_endpoint": issuer.url("/authorize"),
         "token_endpoint": issuer.url("/token"),
+        "introspection_endpoint": issuer.url("/introspect"),
+        "revocation_endpoint": issuer.url("/revoke"),
         "userinfo_endpoint": issuer.url("/userinfo"),
         "jwks_uri": issuer.url("/jwks"),
-        "scopes_supported": standard_claims::SCOPES,
+        "scopes_supported": standard_claims::SCOPES.into_iter().chain([OFFLINE]).collect::<Vec<_>>(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": SigningAlg::ALL.map(SigningAlg::as_str),
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "code_challenge_methods_supported": ["S256"],
         "acr_values_supported": app.config.policy.names().collect::<Vec<_>>(),
         "prompt_values_supported": ["none", "login", "select_account"],

@@ -18,6 +18,8 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(path("/interaction/{id}").route(web::get().to(interaction::show)))
         .service(path("/interaction/{id}/{page}").route(web::post().to(interaction::submit)))
         .service(path("/token").route(web::post().to(oauth::token)))
+        .service(path("/introspect").route(web::post().to(oauth::introspect)))
+        .service(path("/revoke").route(web::post().to(oauth::revoke)))
         .service(
             path("/userinfo").route(web::get().to(oauth::userinfo)).route(web::post().to(oauth::userinfo)),
         )

@@ -160,7 +160,7 @@ async fn the_token_endpoint_names_what_is_wrong_and_issues_nothing() {
     for (form, status, expected) in [
         (vec![], 400, "invalid_request"),
         (vec![("grant_type", "password")], 400, "unsupported_grant_type"),
-        (vec![("grant_type", "refresh_token")], 400, "unsupported_grant_type"),
+        (vec![("grant_type", "refresh_token")], 400, "unauthorized_client"),
         (vec![grant, grant], 400, "invalid_request"),
         (vec![grant], 400, "invalid_request"),
         (vec![grant, ("code", "x"), ("code", "x")], 400, "invalid_request"),

@@ -28,3 +28,4 @@ mod requests;
 mod routes;
 mod sign_in;
 mod step_up;
+mod tokens;

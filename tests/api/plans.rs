@@ -1,12 +1,17 @@
 //! No statement of a request scans a table: every one that the server sends is recorded, and both databases explain it.
 
+use crate::app::CALLBACK;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::browser::Browser;
 use crate::database::databases;
 use crate::relying_party::Request;
+use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
+use crate::relying_party::introspect;
+use crate::relying_party::post_as;
 use crate::relying_party::redeem;
+use crate::relying_party::token;
 use crate::relying_party::tokens;
 use crate::relying_party::userinfo;
 use diesel::connection::InstrumentationEvent;
@@ -16,6 +21,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
+use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -58,9 +64,31 @@ async fn every_path(app: &TestApp) {
     browser.sign_in(&page, &bob).await;
     assert_eq!(browser.get(&Request::new().path()).await.outcome(), "code");
     browser.get("/").await;
+    refreshed_introspected_and_revoked(app, &mut browser).await;
     app.clock.advance(90 * 86_400);
     let now = app.clock.now();
     assert!(app.app.store.write(move |c| sweep::batch(c, now)).await.unwrap() > 0);
+}
+
+async fn refreshed_introspected_and_revoked(app: &TestApp, browser: &mut Browser) {
+    let grants = ["authorization_code", "refresh_token", "client_credentials"];
+    app.client("app", json!({"grant_types": grants})).await;
+    let code = code(&browser.get(&Request::new().with("client_id", "app").path()).await);
+    let own = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+    let bought = token(app, "app", &[own.as_slice(), &[("code", code.as_str())]].concat()).await;
+    let bought: Value = serde_json::from_str(&bought.body).unwrap();
+    let [access, refresh] = ["access_token", "refresh_token"].map(|name| bought[name].as_str().unwrap());
+    for _ in 0..2 {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+        assert_eq!(token(app, "app", &form).await.status, 200);
+    }
+    assert_eq!(introspect(app, "app", access).await["active"], json!(true));
+    for token in [access, refresh] {
+        assert_eq!(post_as(app, "app", "/revoke", &[("token", token)]).await.status, 200);
+    }
+    let own: Value =
+        serde_json::from_str(&token(app, "app", &[("grant_type", "client_credentials")]).await.body).unwrap();
+    assert_eq!(introspect(app, "app", own["access_token"].as_str().unwrap()).await["active"], json!(true));
 }
 
 #[tokio::test]

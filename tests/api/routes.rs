@@ -7,12 +7,14 @@ use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 
-const PATHS: [(&str, &[Method]); 12] = [
+const PATHS: [(&str, &[Method]); 14] = [
     ("/", &[Method::GET]),
     ("/authorize", &[Method::GET, Method::POST]),
     ("/interaction/x", &[Method::GET]),
     ("/interaction/x/login", &[Method::POST]),
     ("/token", &[Method::POST]),
+    ("/introspect", &[Method::POST]),
+    ("/revoke", &[Method::POST]),
     ("/userinfo", &[Method::GET, Method::POST]),
     ("/jwks", &[Method::GET]),
     ("/.well-known/openid-configuration", &[Method::GET]),

@@ -39,10 +39,12 @@ async fn granted(store: &Store) {
                 scope: "openid".into(),
                 request: "{}".into(),
                 assurance: "{}".into(),
+                offline: false,
+                granted_at: NOW,
             };
             let code_expires_at = NOW.plus(Seconds(60));
             let expires_at = NOW.plus(Seconds::hours(1));
-            grants::insert(c, &grant, &code(), &CodeTimes { now: NOW, code_expires_at, expires_at })
+            grants::insert(c, &grant, &code(), &CodeTimes { code_expires_at, expires_at })
         })
         .await
         .unwrap();

@@ -88,14 +88,9 @@ pub fn error(reply: &Reply) -> String {
     answer["error"].clone()
 }
 
-/// Posts a form to the token endpoint as `client`, with HTTP Basic.
+/// Posts a form to the token endpoint as `client`.
 pub async fn token(app: &TestApp, client: &str, form: &[(&str, &str)]) -> Reply {
-    let mut browser = Browser::new(app);
-    let http = reqwest::Client::new();
-    let request = http.post(format!("{}/token", app.address)).basic_auth(client, Some(encoded(SECRET)));
-    let reply = browser.send(request.form(form), "/token").await;
-    assert_eq!(reply.header("cache-control"), "no-store");
-    reply
+    post_as(app, client, "/token", form).await
 }
 
 /// RFC 6749 §2.3.1: form-encoded before it is joined.
@@ -138,6 +133,22 @@ pub fn forged(token: &str, part: usize, change: impl FnOnce(&mut Value)) -> Stri
     change(&mut json);
     parts[part] = base64url(json.to_string().as_bytes());
     parts.join(".")
+}
+
+/// What the introspection endpoint tells `client` of a token.
+pub async fn introspect(app: &TestApp, client: &str, token: &str) -> Value {
+    let reply = post_as(app, client, "/introspect", &[("token", token)]).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    serde_json::from_str(&reply.body).unwrap()
+}
+
+/// Posts a form as `client`, with HTTP Basic.
+pub async fn post_as(app: &TestApp, client: &str, path: &str, form: &[(&str, &str)]) -> Reply {
+    let http = reqwest::Client::new().post(format!("{}{path}", app.address));
+    let request = http.basic_auth(client, Some(encoded(SECRET))).form(form);
+    let reply = Browser::new(app).send(request, path).await;
+    assert_eq!(reply.header("cache-control"), "no-store");
+    reply
 }
 
 pub async fn userinfo(app: &TestApp, access_token: &str) -> Reply {

@@ -1,0 +1,90 @@
+//! Refresh tokens: each is used once and leaves one successor; their grant is the family. Only hashes are stored.
+
+use super::connection::Conn;
+use super::grants;
+use super::grants::Grant;
+use super::schema::grants as grants_table;
+use super::schema::refresh_tokens;
+use super::schema::users;
+use crate::base::id::GrantId;
+use crate::base::secret::SecretHash;
+use crate::base::time::Time;
+use diesel::prelude::*;
+
+pub struct NewToken<'a> {
+    pub hash: &'a SecretHash,
+    pub grant: &'a GrantId,
+    /// Counts up from 1 within the family.
+    pub generation: i64,
+    pub issued_at: Time,
+    pub expires_at: Time,
+}
+
+/// A token as it was found, with its family.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub grant: Grant,
+    pub generation: i64,
+    pub expires_at: Time,
+    pub used_at: Option<Time>,
+    /// The family is not revoked, and its user is enabled.
+    pub stands: bool,
+}
+
+pub fn insert(c: &mut Conn, token: &NewToken) -> QueryResult<()> {
+    diesel::insert_into(refresh_tokens::table)
+        .values((
+            refresh_tokens::token_hash.eq(token.hash.as_str()),
+            refresh_tokens::grant_id.eq(token.grant.as_str()),
+            refresh_tokens::generation.eq(token.generation),
+            refresh_tokens::issued_at.eq(token.issued_at.micros()),
+            refresh_tokens::expires_at.eq(token.expires_at.micros()),
+        ))
+        .execute(c)
+        .map(drop)
+}
+
+pub fn find(c: &mut Conn, hash: &SecretHash) -> QueryResult<Option<Found>> {
+    let row = refresh_tokens::table
+        .inner_join(grants_table::table)
+        .inner_join(users::table.on(users::id.eq(grants_table::user_id)))
+        .filter(refresh_tokens::token_hash.eq(hash.as_str()))
+        .select((
+            grants::COLUMNS,
+            refresh_tokens::generation,
+            refresh_tokens::expires_at,
+            refresh_tokens::used_at,
+            grants_table::revoked_at,
+            users::disabled_at,
+        ))
+        .first::<(grants::Row, i64, i64, Option<i64>, Option<i64>, Option<i64>)>(c)
+        .optional()?;
+    Ok(row.map(|(grant, generation, expires_at, used_at, revoked_at, disabled_at)| Found {
+        grant: grants::grant(grant),
+        generation,
+        expires_at: Time::from_micros(expires_at),
+        used_at: used_at.map(Time::from_micros),
+        stands: revoked_at.is_none() && disabled_at.is_none(),
+    }))
+}
+
+/// Uses a token. Of all who try, one is told `true`.
+pub fn spend(c: &mut Conn, hash: &SecretHash, now: Time) -> QueryResult<bool> {
+    diesel::update(refresh_tokens::table.find(hash.as_str()))
+        .filter(refresh_tokens::used_at.is_null())
+        .set(refresh_tokens::used_at.eq(now.micros()))
+        .execute(c)
+        .map(|rows| rows == 1)
+}
+
+/// Whether the token of this generation is there and was not used.
+pub fn is_unused(c: &mut Conn, grant: &GrantId, generation: i64) -> QueryResult<bool> {
+    let unused = refresh_tokens::table
+        .filter(refresh_tokens::grant_id.eq(grant.as_str()))
+        .filter(refresh_tokens::generation.eq(generation))
+        .filter(refresh_tokens::used_at.is_null())
+        .select(refresh_tokens::generation)
+        .first::<i64>(c)
+        .optional()?;
+    Ok(unused.is_some())
+}

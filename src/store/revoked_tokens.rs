@@ -1,0 +1,26 @@
+//! Access tokens that were revoked one by one: a short list of `jti`, each kept until its token would have expired.
+
+use super::connection::Conn;
+use super::schema::revoked_tokens;
+use crate::base::time::Time;
+use diesel::prelude::*;
+use diesel::result::DatabaseErrorKind;
+use diesel::result::Error;
+
+/// Revokes a token; once more changes nothing.
+pub fn insert(c: &mut Conn, jti: &str, expires_at: Time) -> QueryResult<()> {
+    let inserted = c.transaction(|c| {
+        diesel::insert_into(revoked_tokens::table)
+            .values((revoked_tokens::jti.eq(jti), revoked_tokens::expires_at.eq(expires_at.micros())))
+            .execute(c)
+    });
+    match inserted {
+        Ok(_) | Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+pub fn contains(c: &mut Conn, jti: &str) -> QueryResult<bool> {
+    let found = revoked_tokens::table.find(jti).select(revoked_tokens::jti).first::<String>(c).optional()?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,50 @@
+//! A token for the client itself (RFC 6749 §4.4): no user, no authentication to state, nothing written.
+
+use super::endpoint::TokenError;
+use super::endpoint::Tokens;
+use super::issue::Wish;
+use crate::app::App;
+use crate::client::Client;
+use crate::mint::access_token;
+use crate::mint::access_token::Audience;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::error::Fault;
+use crate::protocol::list::TokenList;
+use crate::protocol::parameters::Parameters;
+use crate::store::clients;
+
+pub async fn grant(app: &App, client: &Client, parameters: &Parameters) -> Result<Tokens, TokenError> {
+    if client.metadata.is_public() {
+        let description =
+            "A public client has nothing to prove itself with; client_credentials is not for it.";
+        return Err(Fault::new(ErrorCode::UnauthorizedClient, description).into());
+    }
+    let wish = Wish::parse(parameters)?;
+    let asked = wish.scope.unwrap_or_default();
+    let own = |scope: &str| client.metadata.scope.as_ref().is_none_or(|own| own.contains(scope));
+    let (aud, scope) = match wish.resource {
+        None => (app.config.issuer.as_str().to_owned(), TokenList::default()),
+        Some(resource) => {
+            let defined = scopes_of(app, &resource).await?;
+            (resource, asked.filtered(|scope| own(scope) && defined.iter().any(|known| known == scope)))
+        }
+    };
+    let access_token =
+        access_token::mint_for_client(app, &client.id, &Audience { aud: &aud, scope: &scope })?;
+    Ok(Tokens {
+        access_token,
+        token_type: "Bearer",
+        expires_in: app.config.lifetimes.access_token.0,
+        scope: scope.to_string(),
+        id_token: None,
+        refresh_token: None,
+    })
+}
+
+async fn scopes_of(app: &App, resource: &str) -> Result<Vec<String>, TokenError> {
+    let identifier = resource.to_owned();
+    let rows = app.store.read(move |c| clients::by_resources(c, &[&identifier])).await?;
+    let server = rows.into_iter().find_map(Client::from_row);
+    let unknown = || Fault::new(ErrorCode::InvalidTarget, "resource is not registered here.");
+    Ok(server.ok_or_else(unknown)?.metadata.scopes_supported)
+}

@@ -1,0 +1,105 @@
+//! Introspection (RFC 7662, RFC 9470 §6.2) and revocation (RFC 7009). Introspection answers the token's audience, the
+//! confidential client it was issued to, and gateways; everybody else sees an inactive token.
+
+use super::active;
+use super::endpoint::TokenError;
+use crate::app::App;
+use crate::base::secret::Secret;
+use crate::base::secret::SecretHash;
+use crate::base::time::Time;
+use crate::client::Client;
+use crate::client::authenticate;
+use crate::mint::access_token::AccessToken;
+use crate::mint::access_token::read;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::error::Fault;
+use crate::protocol::parameters::Parameters;
+use crate::store::StoreError;
+use crate::store::grants;
+use crate::store::refresh_tokens;
+use crate::store::revoked_tokens;
+use crate::store::sessions;
+use serde_json::Value;
+use serde_json::json;
+
+pub async fn introspect(app: &App, authorization: Option<&str>, body: &str) -> Result<Value, TokenError> {
+    let (client, token) = presented(app, authorization, body).await?;
+    if client.metadata.is_public() {
+        let description = "Introspection is for clients that can prove who they are.";
+        return Err(Fault::new(ErrorCode::InvalidClient, description).into());
+    }
+    let answer = match read(app, &token, app.now()) {
+        Some(token) => access_token(app, &client, token).await?,
+        None => refresh_token(app, &client, Secret::presented(&token).hash()).await?,
+    };
+    Ok(answer.unwrap_or_else(|| json!({"active": false})))
+}
+
+/// RFC 7009 §2.2: a token that is unknown, or another client's, is no error and no effect.
+pub async fn revoke(app: &App, authorization: Option<&str>, body: &str) -> Result<(), TokenError> {
+    let (client, token) = presented(app, authorization, body).await?;
+    let now = app.now();
+    if let Some(token) = read(app, &token, now) {
+        if token.client_id == client.id.as_str() {
+            let expires_at = Time::from_unix_seconds(token.exp);
+            app.store.write(move |c| revoked_tokens::insert(c, &token.jti, expires_at)).await?;
+        }
+        return Ok(());
+    }
+    let hash = Secret::presented(&token).hash();
+    app.store
+        .write(move |c| match refresh_tokens::find(c, &hash)? {
+            Some(found) if found.grant.client == client.id => {
+                grants::revoke(c, &found.grant.id, "revoked by its client", now)
+            }
+            _ => Ok(()),
+        })
+        .await?;
+    Ok(())
+}
+
+async fn presented(
+    app: &App,
+    authorization: Option<&str>,
+    body: &str,
+) -> Result<(Client, String), TokenError> {
+    let parameters = Parameters::parse(body)?;
+    parameters.all_sound()?;
+    let client = authenticate(app, authorization, &parameters).await?;
+    Ok((client.client().clone(), parameters.required("token")?.to_owned()))
+}
+
+async fn access_token(app: &App, client: &Client, token: AccessToken) -> Result<Option<Value>, StoreError> {
+    let may_ask = client.metadata.gateway
+        || client.id.as_str() == token.client_id
+        || client.metadata.resource.as_deref() == Some(&token.aud);
+    if !may_ask || active::holder(app, &token).await?.is_none() {
+        return Ok(None);
+    }
+    let mut answer = token.claims;
+    answer.insert("active".into(), json!(true));
+    answer.insert("token_type".into(), json!("Bearer"));
+    Ok(Some(Value::Object(answer)))
+}
+
+async fn refresh_token(app: &App, client: &Client, hash: SecretHash) -> Result<Option<Value>, StoreError> {
+    let (id, now) = (client.id.clone(), app.now());
+    let active = app.store.read(move |c| {
+        let found = refresh_tokens::find(c, &hash)?;
+        let Some(found) = found.filter(|found| found.grant.client == id) else { return Ok(None) };
+        let usable = found.stands && found.used_at.is_none() && found.expires_at > now;
+        let lives = found.grant.offline || sessions::lives(c, &found.grant.session, now)?;
+        Ok((usable && lives).then_some(found))
+    });
+    let issuer = app.config.issuer.as_str();
+    Ok(active.await?.map(|found| {
+        json!({
+            "active": true,
+            "iss": issuer,
+            "client_id": found.grant.client,
+            "sub": found.grant.user,
+            "scope": found.grant.scope,
+            "exp": found.expires_at.unix_seconds(),
+        })
+    }))
+}

@@ -1,0 +1,107 @@
+//! A refresh token for new tokens (RFC 6749 §6, RFC 9700 §4.14.2): used once, with one successor. Reuse revokes the
+//! family, except that the same client repeating the same request within ten seconds, because an answer was lost, gets the
+//! same successor as long as nobody used it. `acr`, `amr` and `auth_time` stay those of the authorization (OIDC Core §12.2).
+
+use super::endpoint::TokenError;
+use super::endpoint::Tokens;
+use super::issue;
+use super::issue::Basis;
+use super::issue::Wish;
+use crate::app::App;
+use crate::base::secret::Secret;
+use crate::base::secret::SecretHash;
+use crate::base::time::Seconds;
+use crate::base::time::Time;
+use crate::client::Client;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::error::Fault;
+use crate::protocol::parameters::Parameters;
+use crate::store::Written;
+use crate::store::connection::Conn;
+use crate::store::grants;
+use crate::store::refresh_tokens;
+use crate::store::refresh_tokens::Found;
+use crate::store::sessions;
+use std::sync::Arc;
+
+/// A family with the generation that its client holds from now on.
+type Rotated = Result<(Basis, i64), Refused>;
+
+/// What the client is told, and what the log is.
+struct Refused {
+    fault: Fault,
+    reason: &'static str,
+}
+
+const LOST_ANSWER: Seconds = Seconds(10);
+
+pub async fn refresh(app: &Arc<App>, client: &Client, parameters: &Parameters) -> Result<Tokens, TokenError> {
+    let hash = Secret::presented(parameters.required("refresh_token")?).hash();
+    let wish = Wish::parse(parameters)?;
+    let (shared, client_id, wanted, now) = (app.clone(), client.id.clone(), wish.clone(), app.now());
+    let rotated = app.store.write(move |c| {
+        // Another client's token is as unknown as one made up, and stays as it is.
+        match refresh_tokens::find(c, &hash)?.filter(|found| found.grant.client == client_id) {
+            Some(found) => rotate(&shared, c, &hash, found, &wanted, now),
+            None => Ok(refused("refresh token unknown")),
+        }
+    });
+    match rotated.await? {
+        Ok((basis, generation)) => {
+            let token = issue::refresh_token(app, &basis.grant, generation);
+            issue::tokens(app, client, &basis, &wish, false, Some(token))
+        }
+        Err(Refused { fault, reason }) => Err(TokenError::Fault { fault, reason }),
+    }
+}
+
+fn rotate(
+    app: &App,
+    c: &mut Conn,
+    hash: &SecretHash,
+    found: Found,
+    wish: &Wish,
+    now: Time,
+) -> Written<Rotated> {
+    if !found.stands {
+        return Ok(refused("family revoked or user disabled"));
+    }
+    if found.expires_at <= now {
+        return Ok(refused("refresh token expired"));
+    }
+    let generation = found.generation;
+    let Some(basis) = Basis::of(c, found.grant)? else { return Ok(refused("grant unreadable")) };
+    if !basis.grant.offline && !sessions::lives(c, &basis.grant.session, now)? {
+        return Ok(refused("session ended"));
+    }
+    if sessions::any_voided(c, &basis.stated.events)? {
+        return Ok(refused("events voided"));
+    }
+    // Nothing is spent on a request that can't be served.
+    if let Err(fault) = issue::audience(app, &basis.request, wish) {
+        return Ok(Err(Refused { fault, reason: "audience or scope" }));
+    }
+    if found.used_at.is_none() && refresh_tokens::spend(c, hash, now)? {
+        let successor = issue::refresh_token(app, &basis.grant, generation + 1);
+        issue::write_refresh_token(c, &basis.grant, generation + 1, &successor, now)?;
+        return Ok(Ok((basis, generation + 1)));
+    }
+    again(c, hash, basis, generation, now)
+}
+
+/// The token was used before. Read anew: whoever used it may have done so a moment ago.
+fn again(c: &mut Conn, hash: &SecretHash, basis: Basis, generation: i64, now: Time) -> Written<Rotated> {
+    let used_at = refresh_tokens::find(c, hash)?.and_then(|found| found.used_at);
+    let recent = used_at.is_some_and(|at| now <= at.plus(LOST_ANSWER));
+    if recent && refresh_tokens::is_unused(c, &basis.grant.id, generation + 1)? {
+        return Ok(Ok((basis, generation + 1)));
+    }
+    grants::revoke(c, &basis.grant.id, "refresh token reused", now)?;
+    Ok(refused("refresh token reused"))
+}
+
+fn refused(reason: &'static str) -> Rotated {
+    let description =
+        "The refresh token is not valid: it was used, has expired, was revoked, or is another client's.";
+    Err(Refused { fault: Fault::new(ErrorCode::InvalidGrant, description), reason })
+}

@@ -1,0 +1,263 @@
+//! Refresh, introspection, revocation, tokens for clients: what lives how long, and what takes it away.
+
+use crate::app::CALLBACK;
+use crate::app::ISSUER;
+use crate::app::TestApp;
+use crate::browser::Browser;
+use crate::browser::Reply;
+use crate::database::databases;
+use crate::relying_party::Request;
+use crate::relying_party::VERIFIER;
+use crate::relying_party::code;
+use crate::relying_party::introspect;
+use crate::relying_party::post_as;
+use crate::relying_party::token;
+use crate::relying_party::userinfo;
+use futures_util::future::join_all;
+use serde_json::Value;
+use serde_json::json;
+use stepgate::base::id::UserId;
+use stepgate::base::time::Clock;
+use stepgate::store::sessions;
+
+const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
+
+/// A server with a client `app` that refreshes, and a signed-in user; gives the first tokens.
+async fn first_tokens(app: &TestApp, more: Value, scope: &str) -> (UserId, Value) {
+    let mut metadata = json!({"grant_types": GRANTS});
+    metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    app.client("app", metadata).await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(app, &ada).await;
+    let request = Request::new().with("client_id", "app").with("scope", scope);
+    let code = code(&browser.get(&request.path()).await);
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+    ];
+    (ada.id, parsed(&token(app, "app", &form).await))
+}
+
+fn parsed(reply: &Reply) -> Value {
+    serde_json::from_str(&reply.body).unwrap_or_else(|_| panic!("{reply:?}"))
+}
+
+fn text<'a>(tokens: &'a Value, name: &str) -> &'a str {
+    tokens[name].as_str().unwrap_or_else(|| panic!("{tokens}"))
+}
+
+async fn refresh(app: &TestApp, refresh_token: &str) -> Value {
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+    parsed(&token(app, "app", &form).await)
+}
+
+fn claims(app: &TestApp, token: &str) -> Value {
+    Value::Object(app.app.keys.verify(token).unwrap().claims)
+}
+
+#[tokio::test]
+async fn a_refresh_states_the_old_authentication_and_leaves_one_successor() {
+    let app = TestApp::spawn().await;
+    let (_, first) = first_tokens(&app, json!({}), "openid").await;
+    app.clock.advance(3600);
+    let second = refresh(&app, text(&first, "refresh_token")).await;
+    let (before, after) = (claims(&app, text(&first, "id_token")), claims(&app, text(&second, "id_token")));
+    for same in ["auth_time", "acr", "amr", "sid", "sub", "aud"] {
+        assert_eq!(before[same], after[same], "{same}");
+    }
+    assert_eq!(after["iat"].as_i64(), before["iat"].as_i64().map(|iat| iat + 3600));
+    assert!(after.get("nonce").is_none(), "OIDC Core §12.2");
+    assert_ne!(first["refresh_token"], second["refresh_token"]);
+    let access = claims(&app, text(&second, "access_token"));
+    assert_eq!((&access["auth_time"], &access["acr"]), (&before["auth_time"], &before["acr"]));
+    assert_eq!(userinfo(&app, text(&second, "access_token")).await.status, 200);
+}
+
+#[tokio::test]
+async fn reuse_revokes_the_family_but_a_lost_answer_is_given_again() {
+    let app = TestApp::spawn().await;
+    let (_, first) = first_tokens(&app, json!({}), "openid").await;
+    let one = text(&first, "refresh_token");
+    let second = refresh(&app, one).await;
+    app.clock.advance(10);
+    let again = refresh(&app, one).await;
+    assert_eq!(again["refresh_token"], second["refresh_token"]);
+    let third = refresh(&app, text(&second, "refresh_token")).await;
+    assert!(third["refresh_token"].is_string());
+    // The successor was used: whoever still has the first token stole it, or was robbed.
+    assert_eq!(refresh(&app, one).await["error"], "invalid_grant");
+    assert_eq!(refresh(&app, text(&third, "refresh_token")).await["error"], "invalid_grant");
+    assert_eq!(userinfo(&app, text(&third, "access_token")).await.status, 401);
+}
+
+#[tokio::test]
+async fn after_ten_seconds_a_repeat_is_reuse() {
+    let app = TestApp::spawn().await;
+    let (_, first) = first_tokens(&app, json!({}), "openid").await;
+    let second = refresh(&app, text(&first, "refresh_token")).await;
+    app.clock.advance(11);
+    assert_eq!(refresh(&app, text(&first, "refresh_token")).await["error"], "invalid_grant");
+    assert_eq!(refresh(&app, text(&second, "refresh_token")).await["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn of_twenty_refreshes_at_once_all_get_the_one_successor() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (_, first) = first_tokens(&app, json!({}), "openid").await;
+        let answers = join_all((0..20).map(|_| refresh(&app, text(&first, "refresh_token")))).await;
+        let successor = text(&answers[0], "refresh_token").to_owned();
+        assert!(answers.iter().all(|answer| answer["refresh_token"] == successor.as_str()), "{answers:?}");
+        assert!(refresh(&app, &successor).await["refresh_token"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_its_own_clients_and_no_weapon_of_another() {
+    let app = TestApp::spawn().await;
+    let (_, first) = first_tokens(&app, json!({}), "openid").await;
+    app.client("evil", json!({"grant_types": GRANTS})).await;
+    let one = text(&first, "refresh_token");
+    for form in [
+        vec![("grant_type", "refresh_token"), ("refresh_token", one)],
+        vec![("grant_type", "refresh_token"), ("refresh_token", "made up")],
+    ] {
+        assert_eq!(parsed(&token(&app, "evil", &form).await)["error"], "invalid_grant");
+    }
+    assert_eq!(post_as(&app, "evil", "/revoke", &[("token", one)]).await.status, 200);
+    let plain = token(&app, "rp", &[("grant_type", "refresh_token"), ("refresh_token", one)]).await;
+    assert_eq!(parsed(&plain)["error"], "unauthorized_client");
+    assert!(refresh(&app, one).await["refresh_token"].is_string());
+}
+
+#[tokio::test]
+async fn a_family_ends_with_its_session_unless_it_is_offline() {
+    for (more, scope, survives) in [
+        (json!({}), "openid offline_access", false),
+        (json!({"skip_consent": true}), "openid", false),
+        (json!({"skip_consent": true}), "openid offline_access", true),
+    ] {
+        let app = TestApp::spawn().await;
+        let (ada, first) = first_tokens(&app, more, scope).await;
+        let now = app.clock.now();
+        app.app.store.write(move |c| sessions::end_all(c, &ada, now)).await.unwrap();
+        let answer = refresh(&app, text(&first, "refresh_token")).await;
+        assert_eq!(answer["refresh_token"].is_string(), survives, "{scope}: {answer}");
+        assert_eq!(first["scope"].as_str().unwrap().contains("offline_access"), survives);
+    }
+}
+
+#[tokio::test]
+async fn refresh_tokens_live_thirty_days_unused_and_180_in_all() {
+    let app = TestApp::spawn().await;
+    let offline = json!({"skip_consent": true});
+    let (_, mut tokens) = first_tokens(&app, offline, "openid offline_access").await;
+    for _ in 0..6 {
+        app.clock.advance(30 * 86_400 - 1);
+        tokens = refresh(&app, text(&tokens, "refresh_token")).await;
+        assert!(tokens["refresh_token"].is_string(), "{tokens}");
+    }
+    app.clock.advance(6);
+    assert_eq!(refresh(&app, text(&tokens, "refresh_token")).await["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_refresh_may_ask_for_less_and_never_for_more() {
+    let app = TestApp::spawn().await;
+    let (_, first) = first_tokens(&app, json!({}), "openid email").await;
+    let asking = async |refresh_token: &str, scope: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token), ("scope", scope)];
+        parsed(&token(&app, "app", &form).await)
+    };
+    let more = asking(text(&first, "refresh_token"), "openid profile").await;
+    assert_eq!(more["error"], "invalid_scope");
+    // Nothing was spent on it.
+    let less = asking(text(&first, "refresh_token"), "email").await;
+    assert_eq!(less["scope"], "email");
+    assert_eq!(refresh(&app, text(&less, "refresh_token")).await["scope"], "openid email");
+}
+
+#[tokio::test]
+async fn introspection_tells_those_who_may_know_and_nobody_else() {
+    let app = TestApp::spawn().await;
+    let (ada, tokens) = first_tokens(&app, json!({}), "openid").await;
+    app.client("gateway", json!({"gateway": true})).await;
+    app.client("public", json!({"token_endpoint_auth_method": "none"})).await;
+    let access = text(&tokens, "access_token");
+    let expected = claims(&app, access);
+    for client in ["app", "gateway"] {
+        let told = introspect(&app, client, access).await;
+        assert_eq!((&told["active"], &told["token_type"]), (&json!(true), &json!("Bearer")));
+        for (name, value) in expected.as_object().unwrap() {
+            assert_eq!(told[name], *value, "{name}");
+        }
+    }
+    let inactive = json!({"active": false});
+    assert_eq!(introspect(&app, "rp", access).await, inactive);
+    for other in [text(&tokens, "id_token"), "made up", &access[..access.len() - 3]] {
+        assert_eq!(introspect(&app, "app", other).await, inactive);
+    }
+    let refresh_token = text(&tokens, "refresh_token");
+    assert_eq!(introspect(&app, "app", refresh_token).await["sub"], json!(ada));
+    assert_eq!(introspect(&app, "gateway", refresh_token).await, inactive);
+    let http = reqwest::Client::new().post(format!("{}/introspect", app.address));
+    let form = [("token", access), ("client_id", "public")];
+    assert_eq!(http.form(&form).send().await.unwrap().status(), 401);
+    app.clock.advance(600);
+    assert_eq!(introspect(&app, "app", access).await, inactive);
+}
+
+#[tokio::test]
+async fn what_was_revoked_is_inactive_at_once() {
+    let app = TestApp::spawn().await;
+    let (_, first) = first_tokens(&app, json!({}), "openid").await;
+    let access = text(&first, "access_token");
+    for _ in 0..2 {
+        assert_eq!(post_as(&app, "app", "/revoke", &[("token", access)]).await.status, 200);
+    }
+    assert_eq!(introspect(&app, "app", access).await["active"], json!(false));
+    assert_eq!(userinfo(&app, access).await.status, 401);
+    // One access token is one; the refresh token is the family.
+    let second = refresh(&app, text(&first, "refresh_token")).await;
+    assert_eq!(introspect(&app, "app", text(&second, "access_token")).await["active"], json!(true));
+    assert_eq!(
+        post_as(&app, "app", "/revoke", &[("token", text(&second, "refresh_token"))]).await.status,
+        200
+    );
+    assert_eq!(introspect(&app, "app", text(&second, "access_token")).await["active"], json!(false));
+    assert_eq!(refresh(&app, text(&second, "refresh_token")).await["error"], "invalid_grant");
+    assert_eq!(post_as(&app, "app", "/revoke", &[("token", "unknown")]).await.status, 200);
+    assert_eq!(post_as(&app, "app", "/revoke", &[]).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_client_gets_a_token_for_itself() {
+    let app = TestApp::spawn().await;
+    let api = "https://pay.test";
+    app.client("pay", json!({"redirect_uris": [], "resource": api, "scopes_supported": ["pay", "read"]}))
+        .await;
+    app.client("job", json!({"redirect_uris": [], "grant_types": ["client_credentials"], "scope": "pay"}))
+        .await;
+    let form = [("grant_type", "client_credentials"), ("resource", api), ("scope", "pay read other")];
+    let answer = parsed(&token(&app, "job", &form).await);
+    let access = text(&answer, "access_token");
+    let told = introspect(&app, "pay", access).await;
+    assert_eq!((&told["sub"], &told["aud"], &told["scope"]), (&json!("job"), &json!(api), &json!("pay")));
+    assert!(
+        told.get("acr").is_none()
+            && answer.get("refresh_token").is_none()
+            && answer.get("id_token").is_none()
+    );
+    assert_eq!(post_as(&app, "job", "/revoke", &[("token", access)]).await.status, 200);
+    assert_eq!(introspect(&app, "pay", access).await, json!({"active": false}));
+    let own = parsed(&token(&app, "job", &[("grant_type", "client_credentials")]).await);
+    assert_eq!(claims(&app, text(&own, "access_token"))["aud"], ISSUER);
+    // It is about no user, so it opens nothing of theirs.
+    assert_eq!(userinfo(&app, text(&own, "access_token")).await.status, 403);
+    let unknown = [("grant_type", "client_credentials"), ("resource", "https://x.test")];
+    assert_eq!(parsed(&token(&app, "job", &unknown).await)["error"], "invalid_target");
+    let refused = parsed(&token(&app, "rp", &[("grant_type", "client_credentials")]).await);
+    assert_eq!(refused["error"], "unauthorized_client");
+}
