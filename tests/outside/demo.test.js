@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openWindow, press, shoot, shown, startBrowser } from './support/browser.js';
-import { freePort, PASSWORD, start, startProvider } from './support/provider.js';
+import { DEMO, freePort, PASSWORD, start, startProvider } from './support/provider.js';
 import { code } from './support/totp.js';
 
 let provider;
@@ -36,8 +36,8 @@ before(async () => {
     DEMO_CLIENT_SECRET_FILE: secret,
   };
   programs = [
-    await start(['examples/demo_api'], apiPort, env, provider.folder),
-    await start(['examples/demo_shop'], shopPort, env, provider.folder),
+    await start([join(DEMO, 'demo_api')], apiPort, env, provider.folder),
+    await start([join(DEMO, 'demo_shop')], shopPort, env, provider.folder),
   ];
 });
 
