@@ -71,6 +71,7 @@ async fn main() -> anyhow::Result<()> {
             .route("/", web::get().to(home))
             .route("/", web::post().to(press))
             .route("/callback", web::get().to(callback))
+            .route("/paid", web::get().to(paid))
             .route("/healthz", web::get().to(async || "ok\n"))
     });
     Ok(server.workers(1).bind(setting("DEMO_SHOP_LISTEN", "127.0.0.1:8081"))?.run().await?)
@@ -126,6 +127,15 @@ async fn callback(shop: Data<Shop>, request: HttpRequest, answer: Query<Answer>)
     }
 }
 
+/// The receipt has an address of its own, so that no code of an answer stays in the address bar.
+async fn paid(shop: Data<Shop>, request: HttpRequest) -> HttpResponse {
+    let (id, _) = shop.sessions.visit(presented(&request).as_deref());
+    match (shop.sessions.customer(&id), shop.sessions.receipt(&id)) {
+        (Some(customer), Some(receipt)) => shop.page(&id, pages::paid(&receipt, &customer)),
+        _ => see_other("/"),
+    }
+}
+
 impl Shop {
     async fn authorize(&self, id: &str, wish: Wish, purpose: Purpose) -> HttpResponse {
         match self.openid.authorize(wish).await {
@@ -143,7 +153,10 @@ impl Shop {
     /// Calls the API; a challenge sends the customer to step up, unless `done` rounds were enough already.
     async fn pay(&self, id: &str, customer: &Customer, done: Option<Round>) -> HttpResponse {
         match self.api.pay(&customer.access_token).await {
-            Ok(Paid::Receipt(receipt)) => self.page(id, pages::paid(&receipt, customer)),
+            Ok(Paid::Receipt(receipt)) => {
+                self.sessions.keep_receipt(id, receipt);
+                see_other("/paid")
+            }
             Ok(Paid::Challenged(challenge)) => match payment::next_round(&challenge, done) {
                 Some(round) => {
                     let wish = Wish::of(&round, customer);

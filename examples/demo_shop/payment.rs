@@ -22,7 +22,7 @@ pub enum Paid {
     SignInAgain,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub struct Receipt {
     pub amount: String,
     pub acr: String,

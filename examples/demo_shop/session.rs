@@ -1,6 +1,7 @@
 //! The shop's own sessions: in memory, bounded, under a cookie of the shop.
 
 use super::openid::Open;
+use super::payment::Receipt;
 use super::payment::Round;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ struct Session {
     csrf: String,
     pending: Option<Pending>,
     customer: Option<Customer>,
+    receipt: Option<Receipt>,
 }
 
 /// An authorization request that is under way.
@@ -55,7 +57,8 @@ impl Sessions {
             sessions.clear();
         }
         let (id, csrf) = (random(), random());
-        sessions.insert(id.clone(), Session { csrf: csrf.clone(), pending: None, customer: None });
+        sessions
+            .insert(id.clone(), Session { csrf: csrf.clone(), pending: None, customer: None, receipt: None });
         (id, csrf)
     }
 
@@ -78,7 +81,10 @@ impl Sessions {
         let mut sessions = self.all();
         sessions.remove(id);
         let id = random();
-        sessions.insert(id.clone(), Session { csrf: random(), pending: None, customer: Some(customer) });
+        sessions.insert(
+            id.clone(),
+            Session { csrf: random(), pending: None, customer: Some(customer), receipt: None },
+        );
         id
     }
 
@@ -86,6 +92,16 @@ impl Sessions {
         if let Some(session) = self.all().get_mut(id) {
             session.customer = Some(customer);
         }
+    }
+
+    pub fn keep_receipt(&self, id: &str, receipt: Receipt) {
+        if let Some(session) = self.all().get_mut(id) {
+            session.receipt = Some(receipt);
+        }
+    }
+
+    pub fn receipt(&self, id: &str) -> Option<Receipt> {
+        self.all().get(id)?.receipt.clone()
     }
 
     pub fn end(&self, id: &str) {

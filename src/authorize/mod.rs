@@ -13,6 +13,7 @@ use crate::assurance::SessionView;
 use crate::assurance::decide;
 use crate::assurance::factors::Account;
 use crate::base::id::InteractionId;
+use crate::base::id::SessionId;
 use crate::base::secret::Secret;
 use crate::interaction;
 use crate::interaction::Ask;
@@ -115,7 +116,7 @@ async fn last_answered(
     app: &App,
     request: &AuthorizationRequest,
     of: &[Session],
-) -> Result<Option<crate::base::id::SessionId>, StoreError> {
+) -> Result<Option<SessionId>, StoreError> {
     let (client, of) = (request.client.id.clone(), of.to_vec());
     app.store.read(move |c| sessions::last_answered(c, &of, &client)).await
 }

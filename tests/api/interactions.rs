@@ -193,6 +193,28 @@ async fn two_tabs_finish_in_any_order_each_for_its_own_client() {
 }
 
 #[tokio::test]
+async fn another_way_leads_to_the_other_method_and_back_and_only_where_it_helps() {
+    let either = "second_factor_acr = \"either\"\n[[acr]]\nname = \"either\"\nany_of = [\"pwd\", \"otp\"]";
+    let app = TestApp::on(crate::database::sqlite(), either).await;
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let page = browser.open(&Request::new().with("prompt", "login").path()).await;
+    assert_eq!(page.page(), "password");
+    let page = browser.submit(&page, &[("action", "other-way")]).await;
+    assert_eq!(page.page(), "totp");
+    let page = browser.submit(&page, &[("action", "other-way")]).await;
+    assert_eq!(page.page(), "password");
+    let page = browser.submit(&page, &[("action", "other-way")]).await;
+    let reply = browser.submit(&page, &[("code", &ada.code(&app))]).await;
+    assert_eq!(tokens(&app, &reply).await.id_token["amr"], json!(["otp"]));
+    let app = TestApp::spawn().await;
+    let bob = app.user("bob").await;
+    let mut browser = Browser::signed_in(&app, &bob).await;
+    let page = browser.open(&Request::new().with("prompt", "login").path()).await;
+    assert!(!page.body.contains("other-way"), "{}", page.body);
+}
+
+#[tokio::test]
 async fn one_source_may_have_fifty_sign_ins_open_and_those_who_are_signed_in_are_not_counted() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;

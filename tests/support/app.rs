@@ -43,7 +43,8 @@ pub struct TestApp {
     pub address: String,
     pub app: Arc<App>,
     pub clock: Arc<TestClock>,
-    _database: TestDatabase,
+    raw_url: String,
+    _database: Option<TestDatabase>,
     _keys: TempDir,
 }
 
@@ -62,23 +63,33 @@ impl TestApp {
 
     /// A server on `database` with `settings` (TOML) beside those of the tests.
     pub async fn on(database: TestDatabase, settings: &str) -> Self {
+        let clock = Arc::new(TestClock::at(SystemClock.now()));
+        let mut this = Self::start(&database.raw_url, clock, settings);
+        this._database = Some(database);
+        this.client("rp", json!({"client_name": "Acme Shop"})).await;
+        this
+    }
+
+    /// Another instance on the same database, with the same keys and clock.
+    pub fn beside(&self) -> Self {
+        Self::start(&self.raw_url, self.clock.clone(), "")
+    }
+
+    fn start(raw_url: &str, clock: Arc<TestClock>, settings: &str) -> Self {
         let keys = copied_keys();
         let toml = format!(
             "issuer = \"{ISSUER}\"\nlisten = \"127.0.0.1:0\"\ndatabase_url = \"{}\"\nkeys_dir = \"{}\"\n{settings}\n\
              [argon2]\nmemory_kib = 8\niterations = 1\n",
-            database.raw_url,
+            raw_url,
             keys.path().display()
         );
-        let clock = Arc::new(TestClock::at(SystemClock.now()));
         let config = Config::parse(&toml).unwrap();
         let app = App::open(config, clock.clone(), Arc::new(SystemEntropy)).unwrap();
         let bound = server::bind(app).unwrap();
         let address = format!("http://127.0.0.1:{}", bound.port().unwrap());
         let app = bound.app.clone().into_inner();
         tokio::spawn(bound.run());
-        let this = Self { address, app, clock, _database: database, _keys: keys };
-        this.client("rp", json!({"client_name": "Acme Shop"})).await;
-        this
+        Self { address, app, clock, raw_url: raw_url.to_owned(), _database: None, _keys: keys }
     }
 
     /// Registers a confidential client with the redirect URI [`CALLBACK`] and `more` metadata.
