@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { openWindow, press, shoot, shown, startBrowser } from './support/browser.js';
-import { freePort, PASSWORD, start, startProvider } from './support/provider.js';
+import { DEMO, freePort, PASSWORD, start, startProvider } from './support/provider.js';
 import { code } from './support/totp.js';
 
 let provider;
@@ -36,19 +36,19 @@ before(async () => {
     DEMO_CLIENT_SECRET_FILE: secret,
   };
   programs = [
-    await start(['examples/demo_api'], apiPort, env, provider.folder),
-    await start(['examples/demo_shop'], shopPort, env, provider.folder),
+    await start([join(DEMO, 'demo_api')], apiPort, env, provider.folder),
+    await start([join(DEMO, 'demo_shop')], shopPort, env, provider.folder),
   ];
 });
 
 after(async () => {
   await browser?.close();
-  await Promise.all(programs.map((program) => program.stop()));
-  await provider.stop();
+  await Promise.all((programs ?? []).map((program) => program.stop()));
+  await provider?.stop();
 });
 
-async function atTheStepUp(user) {
-  const window = await openWindow(browser, origins);
+async function atTheStepUp(user, options) {
+  const window = await openWindow(browser, origins, options);
   const { page } = window;
   await page.goto(shop);
   assert.equal(await shown(page), 'shop-home');
@@ -79,6 +79,10 @@ test('from the sign-in to the payment, with a step-up in between', async () => {
   assert.equal(await shown(page), 'shop-paid');
   assert.match(await page.locator('main').innerText(), /You have paid 49.00 EUR.\s+The payment rests on urn:stepgate:acr:mfa/);
   await shoot(page, 'shop-paid');
+  // Nothing of the answer stays in the address bar, and a reload shows the receipt again.
+  assert.equal(page.url().replace(/#$/, ''), `${shop}/paid`);
+  await page.reload();
+  assert.equal(await shown(page), 'shop-paid');
   // The proof is young: the next payment needs no page of the provider.
   await page.click('a[href="/"]');
   await press(page, 'pay');
@@ -101,7 +105,26 @@ test('a payment that is declined is not made, and the sign-in stands', async () 
   await shoot(page, 'shop-problem');
   await page.click('a[href="/"]');
   assert.equal(await shown(page), 'shop-account');
+  // So does the session at the provider: the next try asks for the code alone.
+  await press(page, 'pay');
+  assert.equal(await shown(page), 'totp');
   assert.deepEqual(complaints, []);
+});
+
+test('the shop fits a phone of 320 pixels', async () => {
+  const { page } = await atTheStepUp(await provider.user(), { viewport: { width: 320, height: 640 } });
+  const fits = async () => {
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(width <= 320, `${await shown(page)} is ${width} px wide`);
+    await shoot(page, `${await shown(page)}-320`);
+  };
+  await fits();
+  await press(page, 'pay');
+  await press(page, 'decline');
+  await fits();
+  await page.click('a[href="/"]');
+  await press(page, 'sign-out');
+  await fits();
 });
 
 test('a user without a second factor is told, once', async () => {

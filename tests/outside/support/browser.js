@@ -26,7 +26,14 @@ export async function openWindow(browser, origins, options = {}) {
 
 export const shown = (page) => page.locator('body').getAttribute('data-page');
 
-export const press = (page, action) => page.locator(`button[type=submit][name=action][value=${action}]`).click();
+export const button = (page, action) => page.locator(`button[type=submit][name=action][value=${action}]`);
+
+/** Presses a button, and waits for the page that comes: it may be called like the one before it. */
+export async function press(page, action) {
+  const arrived = page.waitForEvent('framenavigated');
+  await button(page, action).click();
+  await arrived;
+}
 
 /** A picture in light and in dark, for people to look at. */
 export async function shoot(page, name) {
@@ -34,4 +41,36 @@ export async function shoot(page, name) {
     await page.emulateMedia({ colorScheme });
     await page.screenshot({ path: join(SHOTS, `${name}-${colorScheme}.png`), fullPage: true });
   }
+}
+
+/** Each element with a text of its own: its ink, and the nearest ground behind it, as [red, green, blue]. */
+export const colours = (page) =>
+  page.evaluate(() => {
+    const numbers = (colour) => colour.match(/[\d.]+/g).map(Number);
+    const ground = (element) => {
+      const [red, green, blue, alpha = 1] = numbers(getComputedStyle(element).backgroundColor);
+      return alpha === 0 && element.parentElement ? ground(element.parentElement) : [red, green, blue];
+    };
+    const own = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    return [...document.body.querySelectorAll('*')]
+      .filter((element) => own(element) && element.checkVisibility())
+      .map((element) => ({
+        tag: element.tagName,
+        what: element.textContent.trim().slice(0, 40),
+        ink: numbers(getComputedStyle(element).color).slice(0, 3),
+        ground: ground(element),
+      }));
+  });
+
+/** WCAG 2.2, "contrast ratio": 1 to 21. */
+export function contrast(one, two) {
+  const luminance = (colour) => {
+    const [red, green, blue] = colour.map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const [light, dark] = [luminance(one), luminance(two)].sort((a, b) => b - a);
+  return (light + 0.05) / (dark + 0.05);
 }

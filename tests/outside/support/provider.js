@@ -8,6 +8,9 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const TARGET = resolve(import.meta.dirname, '../../../target/debug');
+/** The programs under test; the environment may name others than those that were built here. */
+export const STEPGATE = resolve(process.env.STEPGATE_BIN ?? join(TARGET, 'stepgate'));
+export const DEMO = resolve(process.env.DEMO_BIN_DIR ?? join(TARGET, 'examples'));
 export const PASSWORD = 'correct horse battery';
 
 export async function freePort() {
@@ -21,7 +24,7 @@ export async function freePort() {
 
 /** Starts a program and waits until its port answers `/healthz`. */
 export async function start(program, port, env, cwd) {
-  const child = spawn(join(TARGET, program[0]), program.slice(1), { cwd, env, stdio: ['ignore', 'inherit', 'pipe'] });
+  const child = spawn(program[0], program.slice(1), { cwd, env, stdio: ['ignore', 'inherit', 'pipe'] });
   let log = '';
   child.stderr.on('data', (text) => (log += text));
   for (let tries = 0; ; tries++) {
@@ -50,12 +53,12 @@ export async function startProvider() {
   };
   const command = (args, input) =>
     new Promise((done, fail) => {
-      const child = execFile(join(TARGET, 'stepgate'), [...args, '--json'], { cwd: folder, env }, (error, out) =>
+      const child = execFile(STEPGATE, [...args, '--json'], { cwd: folder, env }, (error, out) =>
         error ? fail(error) : done(JSON.parse(out)));
       child.stdin.end(input);
     });
   await command(['migrate']);
-  const server = await start(['stepgate', 'serve'], port, env, folder);
+  const server = await start([STEPGATE, 'serve'], port, env, folder);
   let users = 0;
   return {
     issuer,
@@ -64,9 +67,14 @@ export async function startProvider() {
     log: server.log,
     client: (metadata) => command(['client', 'add'], JSON.stringify(metadata)),
     /** A fresh user: a one-time code counts once, so no two proofs share one. */
-    async user({ totp = true, secondFactor = 'step-up' } = {}) {
+    async user({ totp = true, secondFactor = 'step-up', claims } = {}) {
       const name = `user${++users}`;
       const args = ['user', 'add', name, '--email', `${name}@example.com`, '--password-stdin', '--second-factor', secondFactor];
+      if (claims) {
+        const file = join(folder, `${name}.json`);
+        await writeFile(file, JSON.stringify(claims));
+        args.push('--claims', file);
+      }
       const added = await command(totp ? [...args, '--totp'] : args, PASSWORD);
       return { name, sub: added.sub, otpauth: added.totp?.otpauth_uri };
     },

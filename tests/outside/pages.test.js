@@ -1,0 +1,158 @@
+// What every page owes to whoever reads it: it fits a small phone, is readable by day and by night, and the keyboard
+// reaches all of it. Without JavaScript, as everywhere.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { colours, contrast, openWindow, press, shoot, shown, startBrowser } from './support/browser.js';
+import { PASSWORD, startProvider } from './support/provider.js';
+import { startShop } from './support/shop.js';
+import { code } from './support/totp.js';
+
+const MFA = 'urn:stepgate:acr:mfa';
+let provider;
+let browser;
+let shop;
+
+before(async () => {
+  provider = await startProvider();
+  browser = await startBrowser();
+  shop = await startShop(provider);
+});
+
+after(async () => {
+  await browser?.close();
+  shop?.close();
+  await provider?.stop();
+});
+
+const open = (options) => openWindow(browser, [provider.issuer, shop.origin], options);
+
+/** Goes from page to page, with and without a notice, and calls `look` with the name of each. */
+async function everyPage(page, look) {
+  const user = await provider.user();
+  const seen = async (name) => {
+    assert.equal(await shown(page), name.split('-')[0]);
+    await look(name);
+  };
+  const say = async (fields) => {
+    for (const [name, value] of Object.entries(fields)) await page.fill(`input[name=${name}]`, value);
+    await press(page, 'continue');
+  };
+  await page.goto(shop.request());
+  await seen('login');
+  await say({ username: user.name, password: 'wrong' });
+  await seen('login-wrong');
+  await say({ username: user.name, password: PASSWORD });
+  await page.goto(shop.request({ prompt: 'login' }));
+  await seen('password');
+  await say({ password: 'wrong' });
+  await seen('password-wrong');
+  await page.goto(shop.request({ acr_values: MFA }));
+  await seen('totp');
+  await say({ code: '000000' });
+  await seen('totp-wrong');
+  await page.goto(provider.issuer);
+  await seen('home');
+  await page.goto(shop.request({ redirect_uri: `https://evil.example/${'long'.repeat(50)}` }));
+  await seen('error');
+}
+
+/** What has the focus: the name of a field, or the action of a button. */
+const focused = (page) => page.evaluate(() => document.activeElement.value || document.activeElement.name);
+
+/** The controls that Tab reaches from the one that has the focus at first, each visibly focused. */
+async function tabbed(page, presses) {
+  const reached = [];
+  for (let i = 0; i <= presses; i++) {
+    if (i > 0) await page.keyboard.press('Tab');
+    reached.push(await focused(page));
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    assert.equal(outline, 'solid', `${reached.at(-1)} has the focus and does not show it`);
+  }
+  return reached;
+}
+
+test('a phone of 320 pixels shows every page without scrolling sideways', async () => {
+  const { page, complaints } = await open({ viewport: { width: 320, height: 640 } });
+  await everyPage(page, async (name) => {
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(width <= 320, `${name} is ${width} px wide`);
+    await shoot(page, `${name}-320`);
+  });
+  assert.deepEqual(complaints.filter((text) => !/status of 400/.test(text)), []);
+});
+
+test('every text can be read by day and by night', async () => {
+  const { page } = await open();
+  await everyPage(page, async (name) => {
+    for (const [colorScheme, dark] of [['light', false], ['dark', true]]) {
+      await page.emulateMedia({ colorScheme });
+      const texts = await colours(page);
+      assert.ok(texts.length >= 3, name);
+      for (const { what, ink, ground } of texts) {
+        // WCAG 2.2 §1.4.3.
+        const ratio = contrast(ink, ground);
+        assert.ok(ratio >= 4.5, `${name}, ${colorScheme}: "${what}" has a contrast of ${ratio.toFixed(2)}`);
+      }
+      const { ink, ground } = texts.find(({ tag }) => tag === 'H1');
+      assert.equal(contrast(ground, [0, 0, 0]) < contrast(ink, [0, 0, 0]), dark, `${name} is not ${colorScheme}`);
+    }
+  });
+});
+
+test('the keyboard alone signs in and steps up', async () => {
+  const user = await provider.user();
+  const { page, complaints } = await open();
+  await page.goto(shop.request({ acr_values: MFA }));
+  await page.keyboard.type(user.name);
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.locator('body[data-page=totp]').waitFor();
+  await page.keyboard.type(code(user.otpauth));
+  await page.keyboard.press('Enter');
+  await page.locator('body[data-page=callback]').waitFor();
+  assert.match(page.url(), /\?code=/);
+  assert.deepEqual(complaints, []);
+});
+
+test('Tab reaches every control in the order of reading, and Enter presses it', async () => {
+  const user = await provider.user();
+  const { page, complaints } = await open();
+  await page.goto(shop.request());
+  assert.deepEqual(await tabbed(page, 3), ['username', 'password', 'continue', 'decline']);
+  await page.keyboard.press('Enter');
+  await page.locator('body[data-page=callback]').waitFor();
+  assert.match(page.url(), /\?error=access_denied/);
+
+  await page.goto(shop.request());
+  await page.keyboard.type(user.name);
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator('body[data-page=callback]').waitFor();
+
+  // The field for password managers is out of the way.
+  await page.goto(shop.request({ prompt: 'login' }));
+  assert.deepEqual(await tabbed(page, 3), ['password', 'continue', 'other-account', 'decline']);
+  await page.goto(shop.request({ acr_values: MFA }));
+  assert.deepEqual(await tabbed(page, 3), ['code', 'continue', 'other-account', 'decline']);
+  await page.keyboard.press('Enter');
+  await page.locator('body[data-page=callback]').waitFor();
+  assert.match(page.url(), /\?error=unmet_authentication_requirements/);
+  assert.deepEqual(complaints, []);
+});
+
+test('every field has its label, and every page its title and language', async () => {
+  const { page } = await open();
+  await everyPage(page, async (name) => {
+    assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+    assert.match(await page.title(), /\S – Stepgate$/, name);
+    assert.equal(await page.locator('h1').count(), 1);
+    for (const field of await page.locator('input:visible:not([aria-hidden])').all()) {
+      const id = await field.getAttribute('id');
+      assert.equal(await page.locator(`label[for=${id}]`).count(), 1, `${name}: ${id}`);
+    }
+  });
+});

@@ -1,0 +1,26 @@
+// The least of a relying party, on a port of its own: it sends a browser to the provider and shows what came back.
+
+import { createServer } from 'node:http';
+import { freePort } from './provider.js';
+
+export async function startShop(provider) {
+  const port = await freePort();
+  const origin = `http://localhost:${port}`;
+  const redirect = `${origin}/callback`;
+  const server = createServer((request, response) => {
+    response.setHeader('content-type', 'text/html');
+    response.end(`<!doctype html><title>shop</title><body data-page="callback">${request.url.replace(/[<&]/g, '')}`);
+  }).listen(port);
+  await provider.client({ client_id: 'shop', client_name: 'Acme Shop', redirect_uris: [redirect] });
+  return {
+    origin,
+    /** The address of an authorization request. */
+    request(more = {}) {
+      const code_challenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
+      const own = { response_type: 'code', client_id: 'shop', redirect_uri: redirect, scope: 'openid', state: 's' };
+      const query = new URLSearchParams({ ...own, code_challenge, code_challenge_method: 'S256', ...more });
+      return `${provider.issuer}/authorize?${query}`;
+    },
+    close: () => server.close(),
+  };
+}
