@@ -121,7 +121,7 @@ impl Customer {
 
     pub fn name(&self) -> &str {
         let claim = |name: &str| self.claims.get(name).and_then(Value::as_str);
-        claim("name").or(claim("preferred_username")).unwrap_or(&self.sub)
+        claim("name").or(claim("preferred_username")).unwrap_or("customer")
     }
 }
 

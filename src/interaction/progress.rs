@@ -7,6 +7,7 @@ use crate::base::id::EventId;
 use crate::base::id::InteractionId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
+use crate::store::users::LoginName;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -19,6 +20,8 @@ pub struct Progress {
     pub wrong_passwords: u32,
     pub wrong_codes: u32,
     pub notice: Option<Notice>,
+    /// The name that was typed with a password that did not match, to be shown again.
+    pub typed: Option<LoginName>,
     /// The method that was chosen with "try another way".
     pub way: Option<String>,
     pub declined: bool,
@@ -54,8 +57,8 @@ impl Progress {
     }
 
     /// One more try, which is a failure until it turns out not to be.
-    pub fn tried(&self, method: Method) -> Self {
-        let mut tried = self.clone();
+    pub fn tried(&self, method: Method, typed: Option<LoginName>) -> Self {
+        let mut tried = Self { typed, ..self.clone() };
         if method == Method::Otp {
             tried.wrong_codes += 1;
             tried.notice = Some(Notice::WrongCode);
@@ -76,6 +79,7 @@ impl Progress {
         proved.person = Some(person);
         proved.proofs.push(proof);
         proved.notice = None;
+        proved.typed = None;
         proved.way = None;
         proved
     }
@@ -98,8 +102,10 @@ impl Proof {
 }
 
 impl Notice {
-    pub fn text(self) -> &'static str {
+    /// For a page that knows its person, or for one that asks for the name too.
+    pub fn text(self, known: bool) -> &'static str {
         match self {
+            Self::WrongPassword if known => "That password did not match. Try again.",
             Self::WrongPassword => "That did not match. Check the user name and the password and try again.",
             Self::WrongCode => {
                 "That code is not valid now. Codes change every 30 seconds and work once; enter the one shown now."

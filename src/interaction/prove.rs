@@ -32,9 +32,9 @@ pub enum ProveError {
 
 /// Who is it, and do they know the password?
 pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) -> Result<(), ProveError> {
-    let Some(row) = take_step(app, on, Method::Pwd).await? else { return Ok(()) };
-    let wanted = on.ask.need.subject.clone();
     let name = LoginName::parse(name.trim());
+    let Some(row) = take_step(app, on, Method::Pwd, name.clone()).await? else { return Ok(()) };
+    let wanted = on.ask.need.subject.clone();
     let found = app.store.read(move |c| {
         let user = name.map(|name| users::by_login_name(c, &name)).transpose()?.flatten();
         // A name that nobody has costs the same statements.
@@ -58,14 +58,14 @@ pub async fn password(
     person: &Person,
     password: &str,
 ) -> Result<(), ProveError> {
-    let Some(row) = take_step(app, on, Method::Pwd).await? else { return Ok(()) };
+    let Some(row) = take_step(app, on, Method::Pwd, None).await? else { return Ok(()) };
     let credential = factor(app, &person.user, Method::Pwd).await?;
     finish_password(app, on, &row, Some(person.clone()), credential, password).await
 }
 
 /// RFC 6238 §5.2: the code counts once, here or in any other process.
 pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> Result<(), ProveError> {
-    let Some(row) = take_step(app, on, Method::Otp).await? else { return Ok(()) };
+    let Some(row) = take_step(app, on, Method::Otp, None).await? else { return Ok(()) };
     let now = app.now();
     let Some(credential) = factor(app, &person.user, Method::Otp).await? else { return Ok(()) };
     let Some(step) = matching_step(app, &credential, code, now) else { return failed(on, Method::Otp) };
@@ -92,8 +92,9 @@ async fn take_step(
     app: &App,
     on: &Interaction,
     method: Method,
+    typed: Option<LoginName>,
 ) -> Result<Option<InteractionRow>, ProveError> {
-    let tried = on.progress.tried(method);
+    let tried = on.progress.tried(method, typed);
     let (row, json, expires_at) = (on.row.clone(), json(&tried)?, on.expires_at(app, app.now()));
     let taken = app.store.write(move |c| {
         let taken = interactions::advance(c, &row, &json, expires_at)?;

@@ -9,6 +9,8 @@ use crate::base::time::Time;
 use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
 use diesel::result::Error;
+use serde::Deserialize;
+use serde::Serialize;
 
 /// A user as stored; `claims` is the JSON object of their standard claims.
 #[derive(Clone, Debug)]
@@ -21,7 +23,7 @@ pub struct User {
 }
 
 /// A name that can be signed in with: one spelling for all of its variants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginName(String);
 
 #[derive(Debug, PartialEq, Eq)]

@@ -116,7 +116,8 @@ fn login_page(app: &App, interaction: &Interaction) -> HttpResponse {
     };
     let frame = respond::frame(app);
     let nonce = frame.nonce.clone();
-    let hint = interaction.ask.login_hint.clone().unwrap_or_default();
+    let typed = interaction.progress.typed.as_ref().map(|name| name.as_str().to_owned());
+    let hint = typed.or_else(|| interaction.ask.login_hint.clone()).unwrap_or_default();
     let page = LoginPage { frame, form: form(app, interaction, "login", why), hint };
     respond::page(StatusCode::OK, &nonce, Some(&interaction.ask.asker.origin), &page)
 }
@@ -151,7 +152,7 @@ fn form(app: &App, interaction: &Interaction, page: &str, why: String) -> Form {
         step: interaction.step(),
         why,
         host: interaction.ask.asker.host.clone(),
-        notice: interaction.progress.notice.map(|notice| notice.text()),
+        notice: interaction.progress.notice.map(|notice| notice.text(interaction.progress.person.is_some())),
     }
 }
 

@@ -60,11 +60,11 @@ async fn every_path(app: &TestApp) {
     let code = code(&browser.get(&Request::new().with("resource", "https://pay.test").path()).await);
     assert_eq!(redeem(app, &code).await.status, 200);
     assert_eq!(redeem(app, &code).await.status, 400);
+    refreshed_introspected_and_revoked(app, &mut browser).await;
     let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
     browser.sign_in(&page, &bob).await;
     assert_eq!(browser.get(&Request::new().path()).await.outcome(), "code");
     browser.get("/").await;
-    refreshed_introspected_and_revoked(app, &mut browser).await;
     app.clock.advance(90 * 86_400);
     let now = app.clock.now();
     assert!(app.app.store.write(move |c| sweep::batch(c, now)).await.unwrap() > 0);

@@ -52,6 +52,7 @@ async fn re_authentication_is_pinned_to_the_user_and_renews_auth_time() {
     // A user name in the form is not read: the person is who they were.
     let page = browser.submit(&page, &[("username", &mallory.name), ("password", "wrong")]).await;
     assert_eq!(page.page(), "password");
+    assert!(page.body.contains("That password did not match.") && !page.body.contains("mallory"));
     let reply = browser.submit(&page, &[("username", &mallory.name), ("password", PASSWORD)]).await;
     let tokens = tokens(&app, &reply).await;
     assert_eq!(tokens.id_token["sub"], json!(ada.id));
