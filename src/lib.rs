@@ -11,6 +11,7 @@ pub mod config;
 pub mod credential;
 pub mod interaction;
 pub mod jose;
+pub mod logout;
 pub mod mint;
 pub mod pages;
 pub mod protocol;

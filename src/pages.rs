@@ -66,6 +66,24 @@ pub struct ErrorPage {
 pub struct HomePage {
     pub frame: Frame,
     pub people: Vec<String>,
+    /// Of the form that signs out.
+    pub code: String,
+}
+
+#[derive(Template)]
+#[template(path = "logout.html")]
+pub struct LogoutPage {
+    pub frame: Frame,
+    pub people: Vec<String>,
+    pub code: String,
+    /// The request, as it came.
+    pub query: String,
+}
+
+#[derive(Template)]
+#[template(path = "logged-out.html")]
+pub struct LoggedOutPage {
+    pub frame: Frame,
 }
 
 #[cfg(test)]
@@ -105,7 +123,15 @@ mod tests {
                 request_id: "r".into(),
             }
             .render(),
-            HomePage { frame: frame(), people: vec!["<u>ada".into()] }.render(),
+            HomePage { frame: frame(), people: vec!["<u>ada".into()], code: "c".into() }.render(),
+            LogoutPage {
+                frame: frame(),
+                people: vec!["<u>ada".into()],
+                code: "c".into(),
+                query: "\" onfocus=x".into(),
+            }
+            .render(),
+            LoggedOutPage { frame: frame() }.render(),
         ];
         for page in pages {
             let page = page.unwrap();

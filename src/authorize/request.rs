@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::interaction::Asker;
 use crate::mint::granted::GrantedRequest;
 use crate::mint::granted::GrantedResource;
-use crate::mint::id_token::hinted_subject;
+use crate::mint::id_token;
 use crate::protocol::claims_request::ClaimsRequest;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
@@ -173,9 +173,14 @@ fn subject(
 ) -> Result<Option<UserId>, Fault> {
     let hinted = match parameters.one("id_token_hint")? {
         None => None,
-        Some(hint) => Some(hinted_subject(app, hint, &client.id).ok_or_else(|| {
-            Fault::invalid_request("id_token_hint is not an ID token that was issued to this client here.")
-        })?),
+        Some(hint) => {
+            let hint = id_token::read(app, hint).filter(|hint| hint.client == client.id);
+            Some(hint.map(|hint| hint.subject).ok_or_else(|| {
+                Fault::invalid_request(
+                    "id_token_hint is not an ID token that was issued to this client here.",
+                )
+            })?)
+        }
     };
     match (hinted, claimed.map(UserId::from_text)) {
         (Some(hinted), Some(claimed)) if hinted != claimed => {

@@ -3,6 +3,7 @@
 use super::granted::Stated;
 use crate::app::App;
 use crate::base::id::ClientId;
+use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::secret::base64url;
 use crate::base::time::Time;
@@ -50,14 +51,24 @@ pub fn mint(app: &App, for_: IdTokenFor, now: Time) -> Result<String, SignError>
     app.keys.sign(alg, TYPE, &Value::Object(token), now)
 }
 
-/// The subject of an ID token that we issued to this client; it may have expired long ago.
-pub fn hinted_subject(app: &App, hint: &str, client: &ClientId) -> Option<UserId> {
+/// What an ID token of ours says; it may have expired long ago.
+pub struct Hint {
+    pub subject: UserId,
+    pub client: ClientId,
+    pub session: SessionId,
+}
+
+pub fn read(app: &App, hint: &str) -> Option<Hint> {
     let verified = app.keys.verify(hint)?;
     let text = |name: &str| verified.claims.get(name).and_then(Value::as_str);
-    let ours = verified.typ.as_deref() == Some(TYPE)
-        && text("iss") == Some(app.config.issuer.as_str())
-        && text("aud") == Some(client.as_str());
-    if ours { text("sub").map(UserId::from_text) } else { None }
+    if verified.typ.as_deref() != Some(TYPE) || text("iss") != Some(app.config.issuer.as_str()) {
+        return None;
+    }
+    Some(Hint {
+        subject: UserId::from_text(text("sub")?),
+        client: ClientId::from_text(text("aud")?),
+        session: SessionId::from_text(text("sid")?),
+    })
 }
 
 /// OIDC Core §3.1.3.6: the left half of the hash; both of our algorithms hash with SHA-256.

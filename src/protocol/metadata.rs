@@ -118,6 +118,10 @@ impl ClientMetadata {
             RedirectUri::register(uri.as_str().unwrap_or_default(), native)
                 .map_err(|why| format!("redirect_uris: {why}"))?;
         }
+        for uri in &metadata.post_logout_redirect_uris {
+            RedirectUri::register(uri.as_str(), native)
+                .map_err(|why| format!("post_logout_redirect_uris: {why}"))?;
+        }
         metadata.grants()?;
         metadata.classes(knows_class)?;
         metadata.resource_server()?;

@@ -140,6 +140,14 @@ impl ReturnAddress {
         format!("{}{separator}{}#", self.uri, answer.finish())
     }
 
+    /// Where a sign-out leads back to: the address and its state, and nothing that belongs to an authorization response.
+    pub fn plain_location(&self) -> String {
+        let Some(state) = &self.state else { return self.uri.clone() };
+        let separator = if self.uri.contains('?') { '&' } else { '?' };
+        let state = Serializer::new(String::new()).append_pair("state", state).finish();
+        format!("{}{separator}{state}", self.uri)
+    }
+
     /// Scheme, host and port, for `form-action`; private schemes give the scheme alone.
     pub fn origin(&self) -> String {
         let Ok(url) = Url::parse(&self.uri) else { return String::new() };

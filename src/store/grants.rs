@@ -95,6 +95,17 @@ pub fn revoke(c: &mut Conn, id: &GrantId, reason: &str, now: Time) -> QueryResul
         .map(drop)
 }
 
+/// Revokes what was granted in a session that ends: everything but what is to outlive it, and what was never redeemed.
+pub fn end_with_session(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
+    diesel::update(grants::table)
+        .filter(grants::session_id.eq(session.as_str()))
+        .filter(grants::revoked_at.is_null())
+        .filter(grants::offline.eq(false).or(grants::redeemed_at.is_null()))
+        .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("signed out")))
+        .execute(c)
+        .map(drop)
+}
+
 /// Keeps a grant until `until` at least: something that it bought lives that long.
 pub fn keep(c: &mut Conn, id: &GrantId, until: Time) -> QueryResult<()> {
     diesel::update(grants::table.find(id.as_str()))

@@ -108,6 +108,16 @@ pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: T
         .map(|rows| rows == 1)
 }
 
+/// Finishes whatever is open in a browser.
+pub fn finish_all(c: &mut Conn, browser: &BrowserId, now: Time) -> QueryResult<()> {
+    diesel::update(interactions::table)
+        .filter(interactions::browser_id.eq(browser.as_str()))
+        .filter(interactions::finished_at.is_null())
+        .set(interactions::finished_at.eq(now.micros()))
+        .execute(c)
+        .map(drop)
+}
+
 /// Finishes the interaction at the step that was read; it is answered once.
 pub fn finish(c: &mut Conn, row: &InteractionRow, now: Time) -> QueryResult<bool> {
     diesel::update(interactions::table)

@@ -192,6 +192,15 @@ fn prune(c: &mut Conn, session: &SessionId, credential: &CredentialId) -> QueryR
     Ok(())
 }
 
+/// Ends a session, which never comes back.
+pub fn end(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
+    diesel::update(sessions::table.find(session.as_str()))
+        .filter(sessions::ended_at.is_null())
+        .set(sessions::ended_at.eq(now.micros()))
+        .execute(c)
+        .map(drop)
+}
+
 /// Ends every session of a user; none of them comes back.
 pub fn end_all(c: &mut Conn, user: &UserId, now: Time) -> QueryResult<()> {
     diesel::update(sessions::table)

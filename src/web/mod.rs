@@ -4,6 +4,7 @@ pub mod authorize;
 pub mod cookie;
 pub mod edge;
 pub mod interaction;
+pub mod logout;
 pub mod oauth;
 pub mod plain;
 pub mod respond;

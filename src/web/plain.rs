@@ -2,6 +2,7 @@
 //! Discovery names what is built and nothing else.
 
 use super::cookie;
+use super::logout;
 use super::respond;
 use crate::app::App;
 use crate::pages::HomePage;
@@ -42,9 +43,10 @@ pub async fn home(app: Data<App>, request: HttpRequest) -> HttpResponse {
     };
     let frame = respond::frame(&app);
     let nonce = frame.nonce.clone();
+    let code = browser.as_ref().map(|browser| logout::form_code(&app, browser, "")).unwrap_or_default();
     let sessions = browser.map(|browser| browser.sessions).unwrap_or_default();
     let people = sessions.into_iter().map(|session| session.username).collect();
-    respond::page(StatusCode::OK, &nonce, None, &HomePage { frame, people })
+    respond::page(StatusCode::OK, &nonce, None, &HomePage { frame, people, code })
 }
 
 /// Scripts of any origin may read it; there is nothing in it that depends on who asks.
@@ -66,6 +68,7 @@ fn metadata(app: &App) -> Value {
         "introspection_endpoint": issuer.url("/introspect"),
         "revocation_endpoint": issuer.url("/revoke"),
         "userinfo_endpoint": issuer.url("/userinfo"),
+        "end_session_endpoint": issuer.url("/logout"),
         "jwks_uri": issuer.url("/jwks"),
         "scopes_supported": standard_claims::SCOPES.into_iter().chain([OFFLINE]).collect::<Vec<_>>(),
         "response_types_supported": ["code"],

@@ -2,6 +2,7 @@
 
 use super::authorize;
 use super::interaction;
+use super::logout;
 use super::oauth;
 use super::plain;
 use super::respond;
@@ -23,6 +24,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(
             path("/userinfo").route(web::get().to(oauth::userinfo)).route(web::post().to(oauth::userinfo)),
         )
+        .service(path("/logout").route(web::get().to(logout::get)).route(web::post().to(logout::post)))
         .service(path("/jwks").route(web::get().to(plain::jwks)))
         .service(path("/.well-known/openid-configuration").route(web::get().to(plain::discovery)))
         .service(path("/.well-known/oauth-authorization-server").route(web::get().to(plain::discovery)))

@@ -21,6 +21,7 @@ mod codes;
 mod commands;
 mod documents;
 mod interactions;
+mod logout;
 mod openid_connect;
 mod plans;
 mod races;

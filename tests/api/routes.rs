@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 use serde_json::json;
 
-const PATHS: [(&str, &[Method]); 14] = [
+const PATHS: [(&str, &[Method]); 15] = [
     ("/", &[Method::GET]),
     ("/authorize", &[Method::GET, Method::POST]),
     ("/interaction/x", &[Method::GET]),
@@ -16,6 +16,7 @@ const PATHS: [(&str, &[Method]); 14] = [
     ("/introspect", &[Method::POST]),
     ("/revoke", &[Method::POST]),
     ("/userinfo", &[Method::GET, Method::POST]),
+    ("/logout", &[Method::GET, Method::POST]),
     ("/jwks", &[Method::GET]),
     ("/.well-known/openid-configuration", &[Method::GET]),
     ("/.well-known/oauth-authorization-server", &[Method::GET]),

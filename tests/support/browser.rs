@@ -135,7 +135,8 @@ impl Reply {
         inputs
             .map(|input| {
                 let (name, rest) = input.split_once("\" value=\"").unwrap();
-                (name.to_owned(), rest.split_once('"').unwrap().0.to_owned())
+                let value = rest.split_once('"').unwrap().0;
+                (name.to_owned(), value.replace("&#34;", "\"").replace("&#38;", "&"))
             })
             .collect()
     }

@@ -1,0 +1,123 @@
+//! Sign-out (OpenID Connect RP-Initiated Logout 1.0): at once for a client that shows an ID token of a session of this
+//! browser, after a question for everybody else. Whoever only knows the address can't sign anybody out.
+
+use crate::app::App;
+use crate::base::id::ClientId;
+use crate::base::id::SessionId;
+use crate::base::time::Time;
+use crate::client;
+use crate::mint::id_token;
+use crate::protocol::error::ErrorCode;
+use crate::protocol::error::Fault;
+use crate::protocol::parameters::Parameters;
+use crate::protocol::redirect_uri::ReturnAddress;
+use crate::store::StoreError;
+use crate::store::Written;
+use crate::store::connection::Conn;
+use crate::store::grants;
+use crate::store::interactions;
+use crate::store::sessions;
+use crate::store::sessions::Browser;
+use thiserror::Error;
+
+pub enum Asked {
+    /// Signed out, or there was nobody; go on to this address if there is one.
+    Done(Option<String>),
+    /// These are signed in; a person has to say so.
+    Question(Vec<String>),
+}
+
+#[derive(Debug, Error)]
+pub enum LogoutError {
+    #[error("{0}")]
+    Fault(Fault),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a client asks for.
+struct Request {
+    /// The session that its ID token names.
+    session: Option<SessionId>,
+    back: Option<ReturnAddress>,
+}
+
+pub async fn begin(
+    app: &App,
+    parameters: &Parameters,
+    browser: Option<&Browser>,
+) -> Result<Asked, LogoutError> {
+    let request = receive(app, parameters).await?;
+    let live = browser.map(|browser| browser.sessions.as_slice()).unwrap_or_default();
+    let named = live.iter().find(|session| Some(&session.id) == request.session.as_ref());
+    match (browser, named) {
+        (Some(browser), Some(session)) => end(app, browser, vec![session.id.clone()]).await?,
+        (Some(_), None) if !live.is_empty() => {
+            return Ok(Asked::Question(live.iter().map(|session| session.username.clone()).collect()));
+        }
+        _ => {}
+    }
+    Ok(Asked::Done(request.back.map(|address| address.plain_location())))
+}
+
+/// The person has said so: everybody who is signed in in this browser is signed out.
+pub async fn confirmed(
+    app: &App,
+    parameters: &Parameters,
+    browser: &Browser,
+) -> Result<Option<String>, LogoutError> {
+    let request = receive(app, parameters).await?;
+    end(app, browser, browser.sessions.iter().map(|session| session.id.clone()).collect()).await?;
+    Ok(request.back.map(|address| address.plain_location()))
+}
+
+async fn receive(app: &App, parameters: &Parameters) -> Result<Request, LogoutError> {
+    parameters.all_sound().map_err(LogoutError::Fault)?;
+    let one = |name| parameters.one(name).map_err(LogoutError::Fault);
+    let hint = one("id_token_hint")?.and_then(|hint| id_token::read(app, hint));
+    let named = one("client_id")?.map(ClientId::from_text);
+    if let (Some(hint), Some(named)) = (&hint, &named)
+        && hint.client != *named
+    {
+        return Err(fault("client_id is not the client that id_token_hint was issued to; send one of them."));
+    }
+    let back = match one("post_logout_redirect_uri")? {
+        None => None,
+        Some(presented) => {
+            let id = hint.as_ref().map(|hint| hint.client.clone()).or(named);
+            let id = id.ok_or_else(|| {
+                fault("post_logout_redirect_uri needs id_token_hint or client_id beside it.")
+            })?;
+            Some(registered(app, &id, presented).await?.with_state(one("state")?))
+        }
+    };
+    Ok(Request { session: hint.map(|hint| hint.session), back })
+}
+
+async fn registered(app: &App, id: &ClientId, presented: &str) -> Result<ReturnAddress, LogoutError> {
+    let client = client::find(app, id).await?;
+    let address = client.and_then(|client| {
+        let metadata = &client.metadata;
+        ReturnAddress::verify(&metadata.post_logout_redirect_uris, presented, metadata.is_native())
+    });
+    address.ok_or_else(|| fault("post_logout_redirect_uri is not one that the application registered."))
+}
+
+/// Sessions, what is open in their browser, and everything that was granted in them, except what is to outlive them.
+async fn end(app: &App, browser: &Browser, ended: Vec<SessionId>) -> Result<(), StoreError> {
+    let (now, browser) = (app.now(), browser.id.clone());
+    let each = |c: &mut Conn, session: &SessionId, now: Time| -> Written<()> {
+        sessions::end(c, session, now)?;
+        grants::end_with_session(c, session, now)
+    };
+    app.store
+        .write(move |c| {
+            ended.iter().try_for_each(|session| each(c, session, now))?;
+            interactions::finish_all(c, &browser, now)
+        })
+        .await
+}
+
+fn fault(description: &'static str) -> LogoutError {
+    LogoutError::Fault(Fault::new(ErrorCode::InvalidRequest, description))
+}

@@ -1,0 +1,116 @@
+//! `/logout`: GET acts or asks. POST is either our own form, which carries a code for this browser, or a client's, which
+//! comes without our cookie and is led to GET.
+
+use super::cookie;
+use super::edge;
+use super::respond;
+use crate::app::App;
+use crate::logout;
+use crate::logout::Asked;
+use crate::logout::LogoutError;
+use crate::pages::LoggedOutPage;
+use crate::pages::LogoutPage;
+use crate::protocol::error::Fault;
+use crate::protocol::parameters::Parameters;
+use crate::store::sessions::Browser;
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::Bytes;
+use actix_web::web::Data;
+
+const PURPOSE: &str = "logout";
+
+pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    let browser = match cookie::browser(&app, &request).await {
+        Ok(browser) => browser,
+        Err(error) => return respond::unavailable(&app, &request, &error),
+    };
+    let asked = match Parameters::parse(request.query_string()) {
+        Ok(parameters) => logout::begin(&app, &parameters, browser.as_ref()).await,
+        Err(fault) => Err(LogoutError::Fault(fault)),
+    };
+    match (asked, browser) {
+        (Ok(Asked::Question(people)), Some(browser)) => question(&app, &request, &browser, people),
+        (Ok(Asked::Question(_)), None) => signed_out(&app),
+        (Ok(Asked::Done(back)), _) => done(&app, back),
+        (Err(error), _) => refused(&app, &request, error),
+    }
+}
+
+pub async fn post(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let form = match edge::form(&request, &body) {
+        Ok(form) => form,
+        Err(fault) => return respond::fault_page(&app, &request, &fault),
+    };
+    match Parameters::parse(form).map(|fields| fields.one("form").map(|code| code.is_some())) {
+        Ok(Ok(true)) => confirmed(&app, &request, form).await,
+        _ if form.bytes().all(|b| b.is_ascii_graphic()) => {
+            respond::see_other(&format!("/logout?{form}")).finish()
+        }
+        _ => {
+            let fault = Fault::invalid_request("The form is not percent-encoded UTF-8; encode it again.");
+            respond::fault_page(&app, &request, &fault)
+        }
+    }
+}
+
+/// The code that our form carries: it is this browser's, and for this request.
+pub fn form_code(app: &App, browser: &Browser, query: &str) -> String {
+    app.master.code(PURPOSE, &[browser.id.as_str(), query])
+}
+
+async fn confirmed(app: &Data<App>, request: &HttpRequest, form: &str) -> HttpResponse {
+    let fields = Parameters::parse(form).unwrap_or_default();
+    let field = |name| fields.one(name).ok().flatten().unwrap_or_default();
+    let browser = match cookie::browser(app, request).await {
+        Ok(browser) => browser,
+        Err(error) => return respond::unavailable(app, request, &error),
+    };
+    let query = field("query");
+    let own = |browser: &Browser| app.master.is_code(field("form"), PURPOSE, &[browser.id.as_str(), query]);
+    let Some(browser) = browser.filter(own) else {
+        tracing::info!("form.forged");
+        let sentence = "This form was not made for this browser. Open the page again.";
+        return respond::problem(app, request, StatusCode::FORBIDDEN, sentence, None);
+    };
+    if field("action") != "continue" {
+        return respond::see_other("/").finish();
+    }
+    let answered = match Parameters::parse(query) {
+        Ok(parameters) => logout::confirmed(app, &parameters, &browser).await,
+        Err(fault) => Err(LogoutError::Fault(fault)),
+    };
+    match answered {
+        Ok(back) => done(app, back),
+        Err(error) => refused(app, request, error),
+    }
+}
+
+fn question(app: &App, request: &HttpRequest, browser: &Browser, people: Vec<String>) -> HttpResponse {
+    let query = request.query_string().to_owned();
+    let frame = respond::frame(app);
+    let nonce = frame.nonce.clone();
+    let page = LogoutPage { frame, people, code: form_code(app, browser, &query), query };
+    respond::page(StatusCode::OK, &nonce, None, &page)
+}
+
+fn done(app: &App, back: Option<String>) -> HttpResponse {
+    match back {
+        Some(location) => respond::see_other(&location).finish(),
+        None => signed_out(app),
+    }
+}
+
+fn signed_out(app: &App) -> HttpResponse {
+    let frame = respond::frame(app);
+    let nonce = frame.nonce.clone();
+    respond::page(StatusCode::OK, &nonce, None, &LoggedOutPage { frame })
+}
+
+fn refused(app: &App, request: &HttpRequest, error: LogoutError) -> HttpResponse {
+    match error {
+        LogoutError::Fault(fault) => respond::fault_page(app, request, &fault),
+        LogoutError::Store(error) => respond::unavailable(app, request, &error),
+    }
+}

@@ -1,0 +1,125 @@
+//! Sign-out: who can do it to whom, and what ends with a session.
+
+use crate::app::TestApp;
+use crate::app::TestUser;
+use crate::browser::Browser;
+use crate::relying_party::Request;
+use crate::relying_party::Tokens;
+use crate::relying_party::code;
+use crate::relying_party::redeem;
+use crate::relying_party::tokens;
+use crate::relying_party::userinfo;
+use serde_json::json;
+use url::form_urlencoded::Serializer;
+
+const BACK: &str = "https://rp.test/bye";
+
+struct SignedIn {
+    app: TestApp,
+    ada: TestUser,
+    browser: Browser,
+    tokens: Tokens,
+}
+
+async fn signed_in() -> SignedIn {
+    let app = TestApp::spawn().await;
+    app.client("out", json!({"post_logout_redirect_uris": [BACK]})).await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let tokens = tokens(&app, &browser.get(&Request::new().path()).await).await;
+    SignedIn { app, ada, browser, tokens }
+}
+
+fn logout(members: &[(&str, &str)]) -> String {
+    format!("/logout?{}", Serializer::new(String::new()).extend_pairs(members).finish())
+}
+
+async fn is_signed_in(browser: &Browser) -> bool {
+    browser.clone().get(&Request::new().with("prompt", "none").path()).await.outcome() == "code"
+}
+
+#[tokio::test]
+async fn with_its_id_token_a_client_signs_out_at_once_and_everything_ends() {
+    let SignedIn { app, mut browser, tokens, .. } = signed_in().await;
+    let waiting = code(&browser.get(&Request::new().path()).await);
+    let hint = tokens.raw["id_token"].as_str().unwrap();
+    assert_eq!(browser.get(&logout(&[("id_token_hint", hint)])).await.page(), "logged-out");
+    assert!(!is_signed_in(&browser).await);
+    assert_eq!(redeem(&app, &waiting).await.status, 400);
+    assert_eq!(userinfo(&app, tokens.raw["access_token"].as_str().unwrap()).await.status, 401);
+    // Signing in again is another session.
+    let page = browser.open(&Request::new().path()).await;
+    let ada = TestUser { id: stepgate::base::id::UserId::from_text(""), name: "ada".into(), totp: None };
+    let again = crate::relying_party::tokens(&app, &browser.sign_in(&page, &ada).await).await;
+    assert_ne!(again.id_token["sid"], tokens.id_token["sid"]);
+    // The old hint names a session that is over: it signs nobody out any more.
+    assert_eq!(browser.get(&logout(&[("id_token_hint", hint)])).await.page(), "logout");
+    assert!(is_signed_in(&browser).await);
+}
+
+#[tokio::test]
+async fn without_a_hint_of_this_browser_a_person_is_asked() {
+    let SignedIn { app, mut browser, tokens, ada } = signed_in().await;
+    let hint = tokens.raw["id_token"].as_str().unwrap();
+    let other = Browser::signed_in(&app, &ada).await;
+    for query in [vec![], vec![("id_token_hint", "garbage")], vec![("id_token_hint", hint)]] {
+        let page = other.clone().get(&logout(&query)).await;
+        assert_eq!(page.page(), "logout", "{query:?}");
+        assert!(page.body.contains("<strong>ada</strong>"));
+    }
+    assert!(is_signed_in(&other).await);
+    let page = browser.get("/logout").await;
+    assert_eq!(browser.submit(&page, &[("action", "decline")]).await.page(), "home");
+    assert!(is_signed_in(&browser).await);
+    // A form of another browser, or made up, does nothing.
+    for fields in [page.hidden_fields(), vec![("form".into(), "AAAA".into())]] {
+        let fields = fields
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .chain([("action", "continue")])
+            .collect::<Vec<_>>();
+        assert_eq!(other.clone().post("/logout", &fields).await.status, 403);
+    }
+    assert_eq!(browser.submit(&page, &[("action", "continue")]).await.page(), "logged-out");
+    assert!(!is_signed_in(&browser).await && is_signed_in(&other).await);
+    assert_eq!(browser.get("/logout").await.page(), "logged-out");
+}
+
+#[tokio::test]
+async fn a_client_gets_the_browser_back_at_a_registered_address_only() {
+    let SignedIn { app, ada, tokens, .. } = signed_in().await;
+    let hint = tokens.raw["id_token"].as_str().unwrap();
+    for query in [
+        vec![("post_logout_redirect_uri", BACK)],
+        vec![("post_logout_redirect_uri", BACK), ("client_id", "rp")],
+        vec![("post_logout_redirect_uri", BACK), ("client_id", "nobody")],
+        vec![("post_logout_redirect_uri", BACK), ("id_token_hint", hint)],
+        vec![("post_logout_redirect_uri", "https://evil.test"), ("client_id", "out")],
+        vec![("client_id", "out"), ("id_token_hint", hint)],
+        vec![("client_id", "out"), ("client_id", "out")],
+    ] {
+        let reply = Browser::new(&app).get(&logout(&query)).await;
+        assert_eq!((reply.status.as_u16(), reply.page().as_str()), (400, "error"), "{query:?}");
+    }
+    let query = [("post_logout_redirect_uri", BACK), ("client_id", "out"), ("state", "a b")];
+    let back = Some(format!("{BACK}?state=a+b"));
+    assert_eq!(Browser::new(&app).get(&logout(&query)).await.location(), back);
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let page = browser.get(&logout(&query)).await;
+    assert_eq!(page.page(), "logout");
+    assert_eq!(browser.submit(&page, &[("action", "continue")]).await.location(), back);
+    // A client's own form comes without our cookie: it is led to GET, and does nothing by itself.
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let reply = browser.post("/logout", &query).await;
+    assert_eq!(reply.location(), Some(logout(&query)));
+    assert!(is_signed_in(&browser).await);
+}
+
+#[tokio::test]
+async fn the_home_page_signs_out() {
+    let SignedIn { mut browser, .. } = signed_in().await;
+    let page = browser.get("/").await;
+    assert!(page.body.contains("<strong>ada</strong>"));
+    assert_eq!(browser.submit(&page, &[]).await.page(), "logged-out");
+    assert!(!is_signed_in(&browser).await);
+}
