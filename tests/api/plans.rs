@@ -64,7 +64,8 @@ async fn every_path(app: &TestApp) {
     let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
     browser.sign_in(&page, &bob).await;
     assert_eq!(browser.get(&Request::new().path()).await.outcome(), "code");
-    browser.get("/").await;
+    let page = browser.get("/").await;
+    assert_eq!(browser.submit(&page, &[]).await.page(), "logged-out");
     app.clock.advance(90 * 86_400);
     let now = app.clock.now();
     assert!(app.app.store.write(move |c| sweep::batch(c, now)).await.unwrap() > 0);

@@ -53,6 +53,11 @@ async function everyPage(page, look) {
   await seen('totp-wrong');
   await page.goto(provider.issuer);
   await seen('home');
+  await page.goto(`${provider.issuer}/logout`);
+  await seen('logout');
+  await press(page, 'continue');
+  assert.equal(await shown(page), 'logged-out');
+  await look('logged-out');
   await page.goto(shop.request({ redirect_uri: `https://evil.example/${'long'.repeat(50)}` }));
   await seen('error');
 }
