@@ -23,8 +23,8 @@ use thiserror::Error;
 pub enum Asked {
     /// Signed out, or there was nobody; go on to this address if there is one.
     Done(Option<String>),
-    /// These are signed in; a person has to say so.
-    Question(Vec<String>),
+    /// These are signed in; a person has to say so, and then goes on to an address of `origin`, if there is one.
+    Question { people: Vec<String>, origin: Option<String> },
 }
 
 #[derive(Debug, Error)]
@@ -53,7 +53,8 @@ pub async fn begin(
     match (browser, named) {
         (Some(browser), Some(session)) => end(app, browser, vec![session.id.clone()]).await?,
         (Some(_), None) if !live.is_empty() => {
-            return Ok(Asked::Question(live.iter().map(|session| session.username.clone()).collect()));
+            let people = live.iter().map(|session| session.username.clone()).collect();
+            return Ok(Asked::Question { people, origin: request.back.map(|address| address.origin()) });
         }
         _ => {}
     }

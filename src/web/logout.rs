@@ -31,8 +31,10 @@ pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
         Err(fault) => Err(LogoutError::Fault(fault)),
     };
     match (asked, browser) {
-        (Ok(Asked::Question(people)), Some(browser)) => question(&app, &request, &browser, people),
-        (Ok(Asked::Question(_)), None) => signed_out(&app),
+        (Ok(Asked::Question { people, origin }), Some(browser)) => {
+            question(&app, &request, &browser, people, origin.as_deref())
+        }
+        (Ok(Asked::Question { .. }), None) => signed_out(&app),
         (Ok(Asked::Done(back)), _) => done(&app, back),
         (Err(error), _) => refused(&app, &request, error),
     }
@@ -87,12 +89,18 @@ async fn confirmed(app: &Data<App>, request: &HttpRequest, form: &str) -> HttpRe
     }
 }
 
-fn question(app: &App, request: &HttpRequest, browser: &Browser, people: Vec<String>) -> HttpResponse {
+fn question(
+    app: &App,
+    request: &HttpRequest,
+    browser: &Browser,
+    people: Vec<String>,
+    origin: Option<&str>,
+) -> HttpResponse {
     let query = request.query_string().to_owned();
     let frame = respond::frame(app);
     let nonce = frame.nonce.clone();
     let page = LogoutPage { frame, people, code: form_code(app, browser, &query), query };
-    respond::page(StatusCode::OK, &nonce, None, &page)
+    respond::page(StatusCode::OK, &nonce, origin, &page)
 }
 
 fn done(app: &App, back: Option<String>) -> HttpResponse {

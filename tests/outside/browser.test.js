@@ -172,3 +172,22 @@ test('an answer that can be given nowhere is a page, and so is a form from anoth
   // The status of the page that was asked for is all that Chromium has to say.
   assert.deepEqual(complaints.filter((text) => !/status of (400|404)/.test(text)), []);
 });
+
+test('a sign-out asks, acts, and leads back to the shop', async () => {
+  const user = await provider.user();
+  const { page, complaints } = await openWindow(browser, origins);
+  await page.goto(shop.request());
+  await signIn(page, user);
+  const query = new URLSearchParams({ client_id: 'shop', post_logout_redirect_uri: shop.bye, state: 's' });
+  await page.goto(`${provider.issuer}/logout?${query}`);
+  assert.equal(await shown(page), 'logout');
+  await shoot(page, 'logout');
+  await press(page, 'decline');
+  assert.equal(await shown(page), 'home');
+  await page.goto(`${provider.issuer}/logout?${query}`);
+  await press(page, 'continue');
+  assert.equal(page.url(), `${shop.bye}?state=s`);
+  await page.goto(shop.request({ prompt: 'none' }));
+  assert.match(page.url(), /error=login_required/);
+  assert.deepEqual(complaints, []);
+});

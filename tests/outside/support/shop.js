@@ -11,9 +11,12 @@ export async function startShop(provider) {
     response.setHeader('content-type', 'text/html');
     response.end(`<!doctype html><title>shop</title><body data-page="callback">${request.url.replace(/[<&]/g, '')}`);
   }).listen(port);
-  await provider.client({ client_id: 'shop', client_name: 'Acme Shop', redirect_uris: [redirect] });
+  const bye = `${origin}/bye`;
+  const uris = { redirect_uris: [redirect], post_logout_redirect_uris: [bye] };
+  await provider.client({ client_id: 'shop', client_name: 'Acme Shop', ...uris });
   return {
     origin,
+    bye,
     /** The address of an authorization request. */
     request(more = {}) {
       const code_challenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
