@@ -32,6 +32,10 @@ pub enum Command {
     List,
     /// Show what a client is registered with.
     Show { id: String },
+    /// Delete a client; what was granted to it ends.
+    Delete { id: String },
+    /// Replace a client's secret; prints the new one, once.
+    RotateSecret { id: String },
     /// Merge JSON metadata into a client's; null removes a member.
     Update {
         id: String,
@@ -55,6 +59,8 @@ pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {
             let row = find(app, &id).await?;
             Ok(said(described(&row)))
         }
+        Command::Delete { id } => delete(app, id).await,
+        Command::RotateSecret { id } => rotate_secret(app, id).await,
         Command::Update { id, file } => update(app, &id, object(&file)?).await,
     }
 }
@@ -118,6 +124,25 @@ async fn update(app: &App, id: &str, mut members: Map<String, Value>) -> anyhow:
         Registered::Done => Ok(said(registration(&row.id, &sound))),
         Registered::Taken => bail!("resource belongs to another client; choose another one"),
         Registered::Changed => bail!("{id} was changed by somebody else meanwhile; look at it and try again"),
+    }
+}
+
+async fn delete(app: &App, id: String) -> anyhow::Result<Said> {
+    let wanted = ClientId::from_text(&id);
+    match app.store.write(move |c| clients::delete(c, &wanted)).await? {
+        true => Ok(Said { json: json!({"client_id": id}), words: format!("{id} is deleted.") }),
+        false => bail!("no client has the client_id {id:?}; see `stepgate client list`"),
+    }
+}
+
+async fn rotate_secret(app: &App, id: String) -> anyhow::Result<Said> {
+    let (wanted, secret) = (ClientId::from_text(&id), Secret::generate(app.entropy.as_ref()));
+    let hash = secret.hash();
+    match app.store.write(move |c| clients::replace_secret(c, &wanted, &hash)).await? {
+        true => Ok(said(
+            json!({"client_id": id, "client_secret": secret.reveal(), "client_secret_expires_at": 0}),
+        )),
+        false => bail!("no client with a secret has the client_id {id:?}; see `stepgate client list`"),
     }
 }
 

@@ -4,6 +4,8 @@
 mod client;
 mod input;
 mod key;
+mod lifecycle;
+mod session;
 mod user;
 
 use crate::app::App;
@@ -48,6 +50,9 @@ enum Command {
     /// Applications and resource servers.
     #[command(subcommand)]
     Client(client::Command),
+    /// Who is signed in.
+    #[command(subcommand)]
+    Session(session::Command),
     /// Signing keys.
     #[command(subcommand)]
     Key(key::Command),
@@ -71,6 +76,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::User(command) => user::run(&open(config)?, command).await?,
         Command::Client(command) => client::run(&open(config)?, command).await?,
+        Command::Session(command) => session::run(&open(config)?, command).await?,
         Command::Key(command) => key::run(&open(config)?, command),
     };
     match arguments.json {

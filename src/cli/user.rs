@@ -2,6 +2,7 @@
 
 use super::Said;
 use super::input;
+use super::lifecycle;
 use crate::app::App;
 use crate::assurance::factors::SecondFactor;
 use crate::assurance::ledger::Method;
@@ -40,6 +41,14 @@ pub enum Command {
     List,
     /// Show a user and the factors they have.
     Show { name: String },
+    /// Keep a user out; their sessions and grants end.
+    Disable { name: String },
+    /// Let a user in again.
+    Enable { name: String },
+    /// Take a user's second factor away, for one who has lost it.
+    ResetMfa { name: String },
+    /// Delete a user.
+    Delete { name: String },
     /// Replace a user's password; their sessions end.
     SetPassword {
         name: String,
@@ -90,6 +99,10 @@ pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {
         Command::Add(add) => self::add(app, add).await,
         Command::List => list(app).await,
         Command::Show { name } => show(app, &name).await,
+        Command::Disable { name } => lifecycle::disable(app, find(app, &name).await?).await,
+        Command::Enable { name } => lifecycle::enable(app, find(app, &name).await?).await,
+        Command::ResetMfa { name } => lifecycle::reset_mfa(app, find(app, &name).await?).await,
+        Command::Delete { name } => lifecycle::delete(app, find(app, &name).await?).await,
         Command::SetPassword { name, password } => set_password(app, &name, password).await,
     }
 }
@@ -179,7 +192,7 @@ async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::
     })
 }
 
-async fn find(app: &App, name: &str) -> anyhow::Result<User> {
+pub async fn find(app: &App, name: &str) -> anyhow::Result<User> {
     let name = login_name(name)?;
     let shown = name.as_str().to_owned();
     let user = app.store.read(move |c| users::by_login_name(c, &name)).await?;

@@ -68,6 +68,20 @@ pub fn update(c: &mut Conn, client: &NewClient, version: i64) -> QueryResult<Reg
     registered(updated)
 }
 
+/// Deletes a client; `false` if there was none. What was granted to it is inactive from now on.
+pub fn delete(c: &mut Conn, id: &ClientId) -> QueryResult<bool> {
+    diesel::delete(clients::table.find(id.as_str())).execute(c).map(|rows| rows == 1)
+}
+
+/// Replaces a client's secret; `false` if the client is none that has one.
+pub fn replace_secret(c: &mut Conn, id: &ClientId, hash: &SecretHash) -> QueryResult<bool> {
+    diesel::update(clients::table.find(id.as_str()))
+        .filter(clients::secret_hash.is_not_null())
+        .set((clients::secret_hash.eq(hash.as_str()), clients::version.eq(clients::version + 1)))
+        .execute(c)
+        .map(|rows| rows == 1)
+}
+
 pub fn by_id(c: &mut Conn, id: &ClientId) -> QueryResult<Option<ClientRow>> {
     let row = clients::table.find(id.as_str()).select(COLUMNS).first::<Row>(c).optional()?;
     Ok(row.map(client))

@@ -90,6 +90,11 @@ pub fn spend_step(c: &mut Conn, id: &CredentialId, step: i64) -> QueryResult<boo
         .map(|rows| rows == 1)
 }
 
+/// Removes a factor. What was shown with it is voided by [`super::sessions::void`].
+pub fn remove(c: &mut Conn, id: &CredentialId) -> QueryResult<()> {
+    diesel::delete(credentials::table.find(id.as_str())).execute(c).map(drop)
+}
+
 /// Replaces the password of a user; `false` if there is none to replace. The factor stays the same one.
 pub fn replace_password(c: &mut Conn, user: &UserId, phc: &str) -> QueryResult<bool> {
     diesel::update(credentials::table)

@@ -5,6 +5,7 @@ use super::schema::clients;
 use super::schema::grants;
 use super::schema::users;
 use crate::base::id::ClientId;
+use crate::base::id::CredentialId;
 use crate::base::id::GrantId;
 use crate::base::id::SessionId;
 use crate::base::id::UserId;
@@ -102,6 +103,31 @@ pub fn end_with_session(c: &mut Conn, session: &SessionId, now: Time) -> QueryRe
         .filter(grants::revoked_at.is_null())
         .filter(grants::offline.eq(false).or(grants::redeemed_at.is_null()))
         .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("signed out")))
+        .execute(c)
+        .map(drop)
+}
+
+pub fn revoke_of_user(c: &mut Conn, user: &UserId, reason: &str, now: Time) -> QueryResult<()> {
+    diesel::update(grants::table)
+        .filter(grants::user_id.eq(user.as_str()))
+        .filter(grants::revoked_at.is_null())
+        .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq(reason)))
+        .execute(c)
+        .map(drop)
+}
+
+/// Revokes a user's grants whose assurance rests on a factor: it names the factor's id, which is found nowhere else.
+pub fn revoke_resting_on(
+    c: &mut Conn,
+    user: &UserId,
+    credential: &CredentialId,
+    now: Time,
+) -> QueryResult<()> {
+    diesel::update(grants::table)
+        .filter(grants::user_id.eq(user.as_str()))
+        .filter(grants::revoked_at.is_null())
+        .filter(grants::assurance.like(format!("%\"{credential}\"%")))
+        .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("factor removed")))
         .execute(c)
         .map(drop)
 }

@@ -192,6 +192,41 @@ fn prune(c: &mut Conn, session: &SessionId, credential: &CredentialId) -> QueryR
     Ok(())
 }
 
+/// A live session, for administrators.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub id: SessionId,
+    pub started_at: Time,
+    pub seen_at: Time,
+}
+
+pub fn of_user(c: &mut Conn, user: &UserId, life: SessionLife, now: Time) -> QueryResult<Vec<Listed>> {
+    let rows = sessions::table
+        .filter(sessions::user_id.eq(user.as_str()))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now.micros()))
+        .filter(sessions::seen_at.gt(now.minus(life.idle).micros()))
+        .order(sessions::started_at)
+        .select((sessions::id, sessions::started_at, sessions::seen_at))
+        .load::<(String, i64, i64)>(c)?;
+    let listed = rows.into_iter().map(|(id, started_at, seen_at)| Listed {
+        id: SessionId::from_text(id),
+        started_at: Time::from_micros(started_at),
+        seen_at: Time::from_micros(seen_at),
+    });
+    Ok(listed.collect())
+}
+
+/// Voids every event that was made with a factor.
+pub fn void(c: &mut Conn, credential: &CredentialId, now: Time) -> QueryResult<()> {
+    diesel::update(events::table)
+        .filter(events::credential_id.eq(credential.as_str()))
+        .filter(events::voided_at.is_null())
+        .set(events::voided_at.eq(now.micros()))
+        .execute(c)
+        .map(drop)
+}
+
 /// Ends a session, which never comes back.
 pub fn end(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
     diesel::update(sessions::table.find(session.as_str()))

@@ -101,6 +101,19 @@ pub fn by_id(c: &mut Conn, id: &UserId) -> QueryResult<Option<User>> {
     Ok(row.map(user))
 }
 
+/// Disables a user from `at` on, or enables them.
+pub fn set_disabled(c: &mut Conn, id: &UserId, at: Option<Time>) -> QueryResult<()> {
+    diesel::update(users::table.find(id.as_str()))
+        .set(users::disabled_at.eq(at.map(Time::micros)))
+        .execute(c)
+        .map(drop)
+}
+
+/// Deletes a user with their names, factors, sessions and events.
+pub fn delete(c: &mut Conn, id: &UserId) -> QueryResult<()> {
+    diesel::delete(users::table.find(id.as_str())).execute(c).map(drop)
+}
+
 /// Every user, by name. For administrators, not for requests.
 pub fn list(c: &mut Conn) -> QueryResult<Vec<User>> {
     let rows = users::table.order(users::username).select(COLUMNS).load::<Row>(c)?;

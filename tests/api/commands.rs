@@ -213,6 +213,32 @@ fn clients_are_registered_shown_and_merged() {
 }
 
 #[test]
+fn users_are_disabled_reset_and_deleted_and_clients_get_new_secrets() {
+    let place = Place::new();
+    place.says(&["user", "add", "ada", "--password-stdin", "--totp"], "correct horse");
+    assert_eq!(place.says(&["user", "disable", "ada"], "")["username"], "ada");
+    assert_eq!(place.says(&["user", "show", "ada"], "")["disabled"], json!(true));
+    place.says(&["user", "enable", "ada"], "");
+    assert_eq!(place.says(&["user", "show", "ada"], "")["disabled"], json!(false));
+    place.says(&["user", "reset-mfa", "ada"], "");
+    assert_eq!(place.says(&["user", "show", "ada"], "")["factors"].as_array().unwrap().len(), 1);
+    assert!(place.complains(&["user", "reset-mfa", "ada"], "").contains("no factor beside the password"));
+    assert_eq!(place.says(&["session", "list", "ada"], ""), json!([]));
+    assert!(place.complains(&["session", "revoke", "x"], "").contains("no session x lives"));
+    place.says(&["user", "delete", "ada"], "");
+    assert!(place.complains(&["user", "show", "ada"], "").contains("no user is named"));
+
+    let shop = json!({"client_id": "shop", "redirect_uris": ["https://shop.test/cb"]}).to_string();
+    let made = place.says(&["client", "add"], &shop);
+    let rotated = place.says(&["client", "rotate-secret", "shop"], "");
+    assert_ne!(made["client_secret"], rotated["client_secret"]);
+    place.says(&["client", "delete", "shop"], "");
+    for command in ["delete", "rotate-secret", "show"] {
+        assert!(place.complains(&["client", command, "shop"], "").contains("client_id \"shop\""));
+    }
+}
+
+#[test]
 fn a_missing_key_stops_every_command_and_is_named() {
     let place = Place::new();
     place.says(&["migrate"], "");

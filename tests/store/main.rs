@@ -5,6 +5,7 @@
 #[path = "../support/database.rs"]
 mod database;
 
+mod endings;
 mod grants;
 mod interactions;
 mod people;

@@ -1,0 +1,68 @@
+//! `stepgate user disable|enable|reset-mfa|delete`: what ends with an account or a factor, in one transaction, at once.
+
+use super::Said;
+use crate::app::App;
+use crate::assurance::ledger::Method;
+use crate::store::credentials;
+use crate::store::grants;
+use crate::store::sessions;
+use crate::store::users;
+use crate::store::users::User;
+use anyhow::bail;
+use serde_json::json;
+
+/// Sessions and grants end and do not come back when the user is enabled again.
+pub async fn disable(app: &App, user: User) -> anyhow::Result<Said> {
+    let (now, id) = (app.now(), user.id.clone());
+    app.store
+        .write(move |c| {
+            users::set_disabled(c, &id, Some(now))?;
+            sessions::end_all(c, &id, now)?;
+            grants::revoke_of_user(c, &id, "user disabled", now)
+        })
+        .await?;
+    Ok(said(&user, "is disabled; their sessions and grants have ended."))
+}
+
+pub async fn enable(app: &App, user: User) -> anyhow::Result<Said> {
+    let id = user.id.clone();
+    app.store.write(move |c| users::set_disabled(c, &id, None)).await?;
+    Ok(said(&user, "is enabled."))
+}
+
+/// Takes the second factor away: what was shown with it no longer stands, nor what was granted for it.
+pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
+    let (now, id) = (app.now(), user.id.clone());
+    let removed = app.store.write(move |c| {
+        let factors = credentials::of_user(c, &id)?.into_iter().filter(|factor| factor.method != Method::Pwd);
+        let factors = factors.collect::<Vec<_>>();
+        for factor in &factors {
+            credentials::remove(c, &factor.id)?;
+            sessions::void(c, &factor.id, now)?;
+            grants::revoke_resting_on(c, &id, &factor.id, now)?;
+        }
+        Ok(factors.len())
+    });
+    match removed.await? {
+        0 => bail!("{} has no factor beside the password", user.username),
+        _ => Ok(said(&user, "has no second factor any more; what rested on it has ended.")),
+    }
+}
+
+pub async fn delete(app: &App, user: User) -> anyhow::Result<Said> {
+    let (now, id) = (app.now(), user.id.clone());
+    app.store
+        .write(move |c| {
+            grants::revoke_of_user(c, &id, "user deleted", now)?;
+            users::delete(c, &id)
+        })
+        .await?;
+    Ok(said(&user, "is deleted; their sub is never given to anybody else."))
+}
+
+fn said(user: &User, what: &str) -> Said {
+    Said {
+        json: json!({"sub": user.id, "username": user.username}),
+        words: format!("{} {what}", user.username),
+    }
+}
