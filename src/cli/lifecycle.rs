@@ -4,6 +4,7 @@ use super::Said;
 use crate::app::App;
 use crate::assurance::ledger::Method;
 use crate::store::credentials;
+use crate::store::events;
 use crate::store::grants;
 use crate::store::sessions;
 use crate::store::users;
@@ -38,7 +39,7 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
         let factors = factors.collect::<Vec<_>>();
         for factor in &factors {
             credentials::remove(c, &factor.id)?;
-            sessions::void(c, &factor.id, now)?;
+            events::void(c, &factor.id, now)?;
             grants::revoke_resting_on(c, &id, &factor.id, now)?;
         }
         Ok(factors.len())

@@ -8,6 +8,7 @@ use crate::base::secret::Secret;
 use crate::store::StoreError;
 use crate::store::Written;
 use crate::store::connection::Conn;
+use crate::store::events;
 use crate::store::interactions;
 use crate::store::lost;
 use crate::store::sessions;
@@ -51,7 +52,7 @@ where
                 fresh
             }
         };
-        sessions::append(c, &session, &proofs)?;
+        events::append(c, &session, &proofs)?;
         sessions::touch(c, &session, now)?;
         follow(c, &session)
     });

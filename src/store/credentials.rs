@@ -90,7 +90,7 @@ pub fn spend_step(c: &mut Conn, id: &CredentialId, step: i64) -> QueryResult<boo
         .map(|rows| rows == 1)
 }
 
-/// Removes a factor. What was shown with it is voided by [`super::sessions::void`].
+/// Removes a factor. What was shown with it is voided by [`super::events::void`].
 pub fn remove(c: &mut Conn, id: &CredentialId) -> QueryResult<()> {
     diesel::delete(credentials::table.find(id.as_str())).execute(c).map(drop)
 }

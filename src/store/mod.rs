@@ -5,6 +5,7 @@
 pub mod clients;
 pub mod connection;
 pub mod credentials;
+pub mod events;
 pub mod grants;
 pub mod interactions;
 pub mod keys;

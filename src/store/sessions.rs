@@ -1,19 +1,17 @@
-//! Browsers, their sessions, and each session's ledger of events.
+//! Browsers and their sessions; each session's ledger is in `events`.
 //! A browser's row is found by its cookie's hash only; an id out of a URL opens nothing.
 
 use super::connection::Conn;
+use super::events;
+use super::schema;
 use super::schema::browsers;
-use super::schema::events;
 use super::schema::session_clients;
 use super::schema::sessions;
 use super::schema::users;
 use crate::assurance::ledger::Event;
-use crate::assurance::ledger::Method;
 use crate::base::id::BrowserId;
 use crate::base::id::ClientId;
-use crate::base::id::CredentialId;
 use crate::base::id::EventId;
-use crate::base::id::InteractionId;
 use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::secret::SecretHash;
@@ -45,8 +43,6 @@ pub struct SessionLife {
     pub idle: Seconds,
     pub whole: Seconds,
 }
-
-const EVENTS_KEPT: usize = 16;
 
 pub fn insert_browser(c: &mut Conn, id: &BrowserId, hash: &SecretHash, expires_at: Time) -> QueryResult<()> {
     diesel::insert_into(browsers::table)
@@ -89,15 +85,21 @@ pub fn browser(
 fn live_sessions(c: &mut Conn, browser: &str, life: SessionLife, now: Time) -> QueryResult<Vec<Session>> {
     let rows = sessions::table
         .inner_join(users::table)
-        .left_join(events::table)
+        .left_join(schema::events::table)
         .filter(sessions::browser_id.eq(browser))
         .filter(sessions::ended_at.is_null())
         .filter(sessions::expires_at.gt(now.micros()))
         .filter(sessions::seen_at.gt(now.minus(life.idle).micros()))
         .filter(users::disabled_at.is_null())
-        .order((sessions::id, events::at, events::id))
-        .select((sessions::id, sessions::user_id, users::username, sessions::seen_at, EVENT.nullable()))
-        .load::<(String, String, String, i64, Option<EventRow>)>(c)?;
+        .order((sessions::id, schema::events::at, schema::events::id))
+        .select((
+            sessions::id,
+            sessions::user_id,
+            users::username,
+            sessions::seen_at,
+            events::COLUMNS.nullable(),
+        ))
+        .load::<(String, String, String, i64, Option<events::Row>)>(c)?;
     let mut live = Vec::<Session>::new();
     for (id, user, username, seen_at, row) in rows {
         if live.last().is_none_or(|session| session.id.as_str() != id) {
@@ -109,7 +111,7 @@ fn live_sessions(c: &mut Conn, browser: &str, life: SessionLife, now: Time) -> Q
                 events: Vec::new(),
             });
         }
-        if let (Some(session), Some(event)) = (live.last_mut(), row.and_then(standing)) {
+        if let (Some(session), Some(event)) = (live.last_mut(), row.and_then(events::standing)) {
             session.events.push(event);
         }
     }
@@ -156,42 +158,6 @@ pub fn open(
         .map(drop)
 }
 
-/// Appends proofs to a session's ledger. Of each credential the newest 16 are kept, so a long session stays short.
-pub fn append(c: &mut Conn, session: &SessionId, proofs: &[Event]) -> QueryResult<()> {
-    for event in proofs {
-        diesel::insert_into(events::table)
-            .values((
-                events::id.eq(event.id.as_str()),
-                events::session_id.eq(session.as_str()),
-                events::method.eq(event.method.as_str()),
-                events::at.eq(event.at.micros()),
-                events::interaction_id.eq(event.interaction.as_str()),
-                events::credential_id.eq(event.credential.as_str()),
-                events::uv.eq(event.uv),
-                events::device_bound.eq(event.device_bound),
-                events::attested.eq(event.attested),
-                events::factor_enrolled_at.eq(event.factor_enrolled_at.micros()),
-            ))
-            .execute(c)?;
-        prune(c, session, &event.credential)?;
-    }
-    Ok(())
-}
-
-fn prune(c: &mut Conn, session: &SessionId, credential: &CredentialId) -> QueryResult<()> {
-    let ids = events::table
-        .filter(events::session_id.eq(session.as_str()))
-        .filter(events::credential_id.eq(credential.as_str()))
-        .order((events::at.desc(), events::id.desc()))
-        .select(events::id)
-        .load::<String>(c)?;
-    let old = ids.get(EVENTS_KEPT..).unwrap_or_default();
-    if !old.is_empty() {
-        diesel::delete(events::table.filter(events::id.eq_any(old))).execute(c)?;
-    }
-    Ok(())
-}
-
 /// A live session, for administrators.
 #[derive(Clone, Debug)]
 pub struct Listed {
@@ -215,16 +181,6 @@ pub fn of_user(c: &mut Conn, user: &UserId, life: SessionLife, now: Time) -> Que
         seen_at: Time::from_micros(seen_at),
     });
     Ok(listed.collect())
-}
-
-/// Voids every event that was made with a factor.
-pub fn void(c: &mut Conn, credential: &CredentialId, now: Time) -> QueryResult<()> {
-    diesel::update(events::table)
-        .filter(events::credential_id.eq(credential.as_str()))
-        .filter(events::voided_at.is_null())
-        .set(events::voided_at.eq(now.micros()))
-        .execute(c)
-        .map(drop)
 }
 
 /// Ends a session, which never comes back.
@@ -289,14 +245,7 @@ pub fn stands(c: &mut Conn, session: &SessionId, needed: &[EventId], now: Time) 
     if !lives(c, session, now)? {
         return Ok(false);
     }
-    let ids = needed.iter().map(EventId::as_str).collect::<Vec<_>>();
-    let standing = events::table
-        .filter(events::id.eq_any(ids))
-        .filter(events::session_id.eq(session.as_str()))
-        .filter(events::voided_at.is_null())
-        .select(events::id)
-        .load::<String>(c)?;
-    Ok(standing.len() == needed.len())
+    events::all_stand(c, session, needed)
 }
 
 /// Whether the session has not ended and its user is enabled.
@@ -311,59 +260,4 @@ pub fn lives(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<bool> 
         .first::<String>(c)
         .optional()?;
     Ok(alive.is_some())
-}
-
-/// Whether one of these events was voided. Those that are gone with their session, or made room for newer ones, were not.
-pub fn any_voided(c: &mut Conn, ids: &[EventId]) -> QueryResult<bool> {
-    let voided = events::table
-        .filter(events::id.eq_any(ids.iter().map(EventId::as_str).collect::<Vec<_>>()))
-        .filter(events::voided_at.is_not_null())
-        .select(events::id)
-        .first::<String>(c)
-        .optional()?;
-    Ok(voided.is_some())
-}
-
-type EventColumns = (
-    events::id,
-    events::method,
-    events::at,
-    events::interaction_id,
-    events::credential_id,
-    events::uv,
-    events::device_bound,
-    events::attested,
-    events::factor_enrolled_at,
-    events::voided_at,
-);
-type EventRow = (String, String, i64, String, String, bool, bool, bool, i64, Option<i64>);
-const EVENT: EventColumns = (
-    events::id,
-    events::method,
-    events::at,
-    events::interaction_id,
-    events::credential_id,
-    events::uv,
-    events::device_bound,
-    events::attested,
-    events::factor_enrolled_at,
-    events::voided_at,
-);
-
-fn standing(row: EventRow) -> Option<Event> {
-    let (id, method, at, interaction, credential, uv, device_bound, attested, enrolled_at, voided_at) = row;
-    if voided_at.is_some() {
-        return None;
-    }
-    Some(Event {
-        id: EventId::from_text(id),
-        method: Method::parse(&method)?,
-        at: Time::from_micros(at),
-        interaction: InteractionId::from_text(interaction),
-        credential: CredentialId::from_text(credential),
-        uv,
-        device_bound,
-        attested,
-        factor_enrolled_at: Time::from_micros(enrolled_at),
-    })
 }

@@ -8,9 +8,9 @@ use crate::mint::access_token::AccessToken;
 use crate::mint::granted;
 use crate::mint::granted::Stated;
 use crate::store::StoreError;
+use crate::store::events;
 use crate::store::grants;
 use crate::store::revoked_tokens;
-use crate::store::sessions;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub async fn holder(app: &App, token: &AccessToken) -> Result<Option<Holder>, St
     let claims = app.store.read(move |c| {
         let Some((grant, claims)) = grants::standing(c, &grant)? else { return Ok(None) };
         let Some(stated) = granted::read::<Stated>(&grant.assurance) else { return Ok(None) };
-        if revoked_tokens::contains(c, &jti)? || sessions::any_voided(c, &stated.events)? {
+        if revoked_tokens::contains(c, &jti)? || events::any_voided(c, &stated.events)? {
             return Ok(None);
         }
         Ok(Some(claims))

@@ -18,6 +18,7 @@ use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::store::Written;
 use crate::store::connection::Conn;
+use crate::store::events;
 use crate::store::grants;
 use crate::store::refresh_tokens;
 use crate::store::refresh_tokens::Found;
@@ -74,7 +75,7 @@ fn rotate(
     if !basis.grant.offline && !sessions::lives(c, &basis.grant.session, now)? {
         return Ok(refused("session ended"));
     }
-    if sessions::any_voided(c, &basis.stated.events)? {
+    if events::any_voided(c, &basis.stated.events)? {
         return Ok(refused("events voided"));
     }
     // Nothing is spent on a request that can't be served.

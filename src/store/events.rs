@@ -1,0 +1,127 @@
+//! Each session's ledger of events: appended, voided, and pruned to the newest; never changed.
+
+use super::connection::Conn;
+use super::schema::events;
+use crate::assurance::ledger::Event;
+use crate::assurance::ledger::Method;
+use crate::base::id::CredentialId;
+use crate::base::id::EventId;
+use crate::base::id::InteractionId;
+use crate::base::id::SessionId;
+use crate::base::time::Time;
+use diesel::prelude::*;
+
+const EVENTS_KEPT: usize = 16;
+
+/// Appends proofs to a session's ledger. Of each credential the newest 16 are kept, so a long session stays short.
+pub fn append(c: &mut Conn, session: &SessionId, proofs: &[Event]) -> QueryResult<()> {
+    for event in proofs {
+        diesel::insert_into(events::table)
+            .values((
+                events::id.eq(event.id.as_str()),
+                events::session_id.eq(session.as_str()),
+                events::method.eq(event.method.as_str()),
+                events::at.eq(event.at.micros()),
+                events::interaction_id.eq(event.interaction.as_str()),
+                events::credential_id.eq(event.credential.as_str()),
+                events::uv.eq(event.uv),
+                events::device_bound.eq(event.device_bound),
+                events::attested.eq(event.attested),
+                events::factor_enrolled_at.eq(event.factor_enrolled_at.micros()),
+            ))
+            .execute(c)?;
+        prune(c, session, &event.credential)?;
+    }
+    Ok(())
+}
+
+fn prune(c: &mut Conn, session: &SessionId, credential: &CredentialId) -> QueryResult<()> {
+    let ids = events::table
+        .filter(events::session_id.eq(session.as_str()))
+        .filter(events::credential_id.eq(credential.as_str()))
+        .order((events::at.desc(), events::id.desc()))
+        .select(events::id)
+        .load::<String>(c)?;
+    let old = ids.get(EVENTS_KEPT..).unwrap_or_default();
+    if !old.is_empty() {
+        diesel::delete(events::table.filter(events::id.eq_any(old))).execute(c)?;
+    }
+    Ok(())
+}
+
+/// Voids every event that was made with a factor.
+pub fn void(c: &mut Conn, credential: &CredentialId, now: Time) -> QueryResult<()> {
+    diesel::update(events::table)
+        .filter(events::credential_id.eq(credential.as_str()))
+        .filter(events::voided_at.is_null())
+        .set(events::voided_at.eq(now.micros()))
+        .execute(c)
+        .map(drop)
+}
+
+/// Whether every one of these events of the session stands.
+pub fn all_stand(c: &mut Conn, session: &SessionId, needed: &[EventId]) -> QueryResult<bool> {
+    let ids = needed.iter().map(EventId::as_str).collect::<Vec<_>>();
+    let standing = events::table
+        .filter(events::id.eq_any(ids))
+        .filter(events::session_id.eq(session.as_str()))
+        .filter(events::voided_at.is_null())
+        .select(events::id)
+        .load::<String>(c)?;
+    Ok(standing.len() == needed.len())
+}
+
+/// Whether one of these events was voided. Those that are gone with their session, or made room for newer ones, were not.
+pub fn any_voided(c: &mut Conn, ids: &[EventId]) -> QueryResult<bool> {
+    let voided = events::table
+        .filter(events::id.eq_any(ids.iter().map(EventId::as_str).collect::<Vec<_>>()))
+        .filter(events::voided_at.is_not_null())
+        .select(events::id)
+        .first::<String>(c)
+        .optional()?;
+    Ok(voided.is_some())
+}
+
+type Columns = (
+    events::id,
+    events::method,
+    events::at,
+    events::interaction_id,
+    events::credential_id,
+    events::uv,
+    events::device_bound,
+    events::attested,
+    events::factor_enrolled_at,
+    events::voided_at,
+);
+pub(super) type Row = (String, String, i64, String, String, bool, bool, bool, i64, Option<i64>);
+pub(super) const COLUMNS: Columns = (
+    events::id,
+    events::method,
+    events::at,
+    events::interaction_id,
+    events::credential_id,
+    events::uv,
+    events::device_bound,
+    events::attested,
+    events::factor_enrolled_at,
+    events::voided_at,
+);
+
+pub(super) fn standing(row: Row) -> Option<Event> {
+    let (id, method, at, interaction, credential, uv, device_bound, attested, enrolled_at, voided_at) = row;
+    if voided_at.is_some() {
+        return None;
+    }
+    Some(Event {
+        id: EventId::from_text(id),
+        method: Method::parse(&method)?,
+        at: Time::from_micros(at),
+        interaction: InteractionId::from_text(interaction),
+        credential: CredentialId::from_text(credential),
+        uv,
+        device_bound,
+        attested,
+        factor_enrolled_at: Time::from_micros(enrolled_at),
+    })
+}
