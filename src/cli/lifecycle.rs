@@ -3,6 +3,7 @@
 use super::Said;
 use crate::app::App;
 use crate::assurance::ledger::Method;
+use crate::interaction::brake;
 use crate::store::credentials;
 use crate::store::events;
 use crate::store::grants;
@@ -29,6 +30,12 @@ pub async fn enable(app: &App, user: User) -> anyhow::Result<Said> {
     let id = user.id.clone();
     app.store.write(move |c| users::set_disabled(c, &id, None)).await?;
     Ok(said(&user, "is enabled."))
+}
+
+/// Forgets the failed tries that were counted against the account, whoever made them.
+pub async fn unlock(app: &App, user: User) -> anyhow::Result<Said> {
+    brake::unlock(app, &user.id).await?;
+    Ok(said(&user, "may try again."))
 }
 
 /// Takes the second factor away: what was shown with it no longer stands, nor what was granted for it.

@@ -45,6 +45,8 @@ pub enum Command {
     Disable { name: String },
     /// Let a user in again.
     Enable { name: String },
+    /// Let a user try again at once whom failed tries have slowed down.
+    Unlock { name: String },
     /// Take a user's second factor away, for one who has lost it.
     ResetMfa { name: String },
     /// Delete a user.
@@ -101,6 +103,7 @@ pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {
         Command::Show { name } => show(app, &name).await,
         Command::Disable { name } => lifecycle::disable(app, find(app, &name).await?).await,
         Command::Enable { name } => lifecycle::enable(app, find(app, &name).await?).await,
+        Command::Unlock { name } => lifecycle::unlock(app, find(app, &name).await?).await,
         Command::ResetMfa { name } => lifecycle::reset_mfa(app, find(app, &name).await?).await,
         Command::Delete { name } => lifecycle::delete(app, find(app, &name).await?).await,
         Command::SetPassword { name, password } => set_password(app, &name, password).await,

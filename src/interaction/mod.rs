@@ -1,6 +1,7 @@
 //! A request that needs a page: who asks, for what, what was proved so far, and what follows, which is opaque here.
 //! Proofs rest in the interaction until the decision is satisfied; only then do they become events of a session.
 
+pub mod brake;
 pub mod next_step;
 pub mod progress;
 pub mod prove;

@@ -2,6 +2,7 @@
 //! A name that nobody has, another user's proof and a wrong password are the same failure after the same work.
 
 use super::Interaction;
+use super::brake::Try;
 use super::progress::Person;
 use super::progress::Progress;
 use super::progress::Proof;
@@ -18,6 +19,7 @@ use crate::store::credentials;
 use crate::store::credentials::Credential;
 use crate::store::interactions;
 use crate::store::interactions::InteractionRow;
+use crate::store::sessions;
 use crate::store::users;
 use crate::store::users::LoginName;
 use thiserror::Error;
@@ -26,48 +28,76 @@ use thiserror::Error;
 pub enum ProveError {
     #[error("too many passwords are being checked; try again in a moment")]
     Busy,
+    /// Too many tries failed; none is taken before this moment.
+    #[error("braked until {}", .0.rfc3339())]
+    Braked(Time),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// Who is it, and do they know the password?
-pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) -> Result<(), ProveError> {
+pub async fn sign_in(
+    app: &App,
+    on: &Interaction,
+    source: &str,
+    name: &str,
+    password: &str,
+) -> Result<(), ProveError> {
     let name = LoginName::parse(name.trim());
-    let Some(row) = take_step(app, on, Method::Pwd, name.clone()).await? else { return Ok(()) };
-    let wanted = on.ask.need.subject.clone();
+    let (typed, browser) = (name.clone(), on.browser.id.clone());
     let found = app.store.read(move |c| {
         let user = name.map(|name| users::by_login_name(c, &name)).transpose()?.flatten();
         // A name that nobody has costs the same statements.
         let id = user.as_ref().map_or_else(|| UserId::from_text(""), |user| user.id.clone());
         let password = credentials::of_user(c, &id)?.into_iter().find(|f| f.method == Method::Pwd);
-        Ok(user.map(|user| (user, password)))
+        let at_home = sessions::was_here(c, &browser, &id)?;
+        Ok(user.map(|user| (user, password, at_home)))
     });
     let found = found.await?;
-    let usable = found.filter(|(user, _)| !user.disabled && wanted.is_none_or(|wanted| wanted == user.id));
+    let this = match &found {
+        Some((user, _, at_home)) => Try::of_user(Method::Pwd, &user.id, source, *at_home),
+        None => Try::of_nobody(typed.as_ref(), source),
+    };
+    let tried = on.progress.tried(Method::Pwd, typed);
+    let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
+    let wanted = on.ask.need.subject.clone();
+    let usable = found.filter(|(user, ..)| !user.disabled && wanted.is_none_or(|wanted| wanted == user.id));
     let (person, credential) = match usable {
-        Some((user, password)) => (Some(Person { user: user.id, username: user.username }), password),
+        Some((user, password, _)) => (Some(Person { user: user.id, username: user.username }), password),
         None => (None, None),
     };
-    finish_password(app, on, &row, person, credential, password).await
+    finish_password(app, on, row, this, (person, credential), password).await
 }
 
 /// Does the person of this interaction know the password?
 pub async fn password(
     app: &App,
     on: &Interaction,
+    source: &str,
     person: &Person,
     password: &str,
 ) -> Result<(), ProveError> {
-    let Some(row) = take_step(app, on, Method::Pwd, None).await? else { return Ok(()) };
-    let credential = factor(app, &person.user, Method::Pwd).await?;
-    finish_password(app, on, &row, Some(person.clone()), credential, password).await
+    let (credential, at_home) = factor(app, on, &person.user, Method::Pwd).await?;
+    let this = Try::of_user(Method::Pwd, &person.user, source, at_home);
+    let tried = on.progress.tried(Method::Pwd, None);
+    let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
+    finish_password(app, on, row, this, (Some(person.clone()), credential), password).await
 }
 
 /// RFC 6238 §5.2: the code counts once, here or in any other process.
-pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> Result<(), ProveError> {
-    let Some(row) = take_step(app, on, Method::Otp, None).await? else { return Ok(()) };
+pub async fn totp(
+    app: &App,
+    on: &Interaction,
+    source: &str,
+    person: &Person,
+    code: &str,
+) -> Result<(), ProveError> {
+    let (credential, at_home) = factor(app, on, &person.user, Method::Otp).await?;
+    let this = Try::of_user(Method::Otp, &person.user, source, at_home);
+    let tried = on.progress.tried(Method::Otp, None);
+    let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
     let now = app.now();
-    let Some(credential) = factor(app, &person.user, Method::Otp).await? else { return Ok(()) };
+    let Some(credential) = credential else { return failed(on, Method::Otp) };
     let Some(step) = matching_step(app, &credential, code, now) else { return failed(on, Method::Otp) };
     let progress = json(&proved(app, on, person.clone(), &credential, now))?;
     let expires_at = on.expires_at(app, now);
@@ -75,6 +105,7 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
         if !credentials::spend_step(c, &credential.id, step)? {
             return Ok(false);
         }
+        this.take_back(c)?;
         match interactions::advance(c, &row, &progress, expires_at)? {
             true => Ok(true),
             false => crate::store::lost(),
@@ -91,35 +122,49 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
 async fn take_step(
     app: &App,
     on: &Interaction,
-    method: Method,
-    typed: Option<LoginName>,
+    tried: Progress,
+    this: &Try,
 ) -> Result<Option<InteractionRow>, ProveError> {
-    let tried = on.progress.tried(method, typed);
-    let (row, json, expires_at) = (on.row.clone(), json(&tried)?, on.expires_at(app, app.now()));
+    let now = app.now();
+    let (row, json, expires_at, this) =
+        (on.row.clone(), json(&tried)?, on.expires_at(app, now), this.clone());
     let taken = app.store.write(move |c| {
-        let taken = interactions::advance(c, &row, &json, expires_at)?;
-        Ok(taken.then(|| InteractionRow { step: row.step + 1, ..row }))
+        if let Err(until) = this.count(c, now)? {
+            return Ok(Err(until));
+        }
+        match interactions::advance(c, &row, &json, expires_at)? {
+            true => Ok(Ok(InteractionRow { step: row.step + 1, ..row })),
+            false => crate::store::lost(),
+        }
     });
-    Ok(taken.await?)
+    match taken.await {
+        Ok(Ok(row)) => Ok(Some(row)),
+        Ok(Err(until)) => Err(ProveError::Braked(until)),
+        Err(StoreError::Lost) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn finish_password(
     app: &App,
     on: &Interaction,
-    row: &InteractionRow,
-    person: Option<Person>,
-    credential: Option<Credential>,
+    row: InteractionRow,
+    this: Try,
+    known: (Option<Person>, Option<Credential>),
     password: &str,
 ) -> Result<(), ProveError> {
-    let stored = credential.as_ref().map(|credential| credential.secret.as_str());
+    let stored = known.1.as_ref().map(|credential| credential.secret.as_str());
     let right = app.passwords.verify(stored, password).await.map_err(|Busy| ProveError::Busy)?;
-    let (Some(person), Some(credential), true) = (person, credential, right) else {
-        return failed(on, Method::Pwd);
-    };
+    let ((Some(person), Some(credential)), true) = (known, right) else { return failed(on, Method::Pwd) };
     let now = app.now();
     let progress = json(&proved(app, on, person, &credential, now))?;
-    let (row, expires_at) = (row.clone(), on.expires_at(app, now));
-    app.store.write(move |c| interactions::advance(c, &row, &progress, expires_at)).await?;
+    let expires_at = on.expires_at(app, now);
+    app.store
+        .write(move |c| {
+            this.take_back(c)?;
+            interactions::advance(c, &row, &progress, expires_at)
+        })
+        .await?;
     Ok(())
 }
 
@@ -134,10 +179,21 @@ fn proved(app: &App, on: &Interaction, person: Person, credential: &Credential, 
     on.progress.proved(person, proof)
 }
 
-async fn factor(app: &App, user: &UserId, method: Method) -> Result<Option<Credential>, StoreError> {
-    let user = user.clone();
-    let factors = app.store.read(move |c| credentials::of_user(c, &user)).await?;
-    Ok(factors.into_iter().find(|factor| factor.method == method))
+/// The factor, and whether the user signed in in this browser before.
+async fn factor(
+    app: &App,
+    on: &Interaction,
+    user: &UserId,
+    method: Method,
+) -> Result<(Option<Credential>, bool), StoreError> {
+    let (user, browser) = (user.clone(), on.browser.id.clone());
+    app.store
+        .read(move |c| {
+            let factors = credentials::of_user(c, &user)?;
+            let at_home = sessions::was_here(c, &browser, &user)?;
+            Ok((factors.into_iter().find(|factor| factor.method == method), at_home))
+        })
+        .await
 }
 
 fn matching_step(app: &App, credential: &Credential, code: &str, now: Time) -> Option<i64> {

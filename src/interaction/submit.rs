@@ -53,6 +53,7 @@ pub async fn submit(
     interaction: &Interaction,
     page: Page,
     form: &Parameters,
+    source: &str,
 ) -> Result<Submitted, ProveError> {
     let field = |name| form.one(name).ok().flatten();
     let step = field("step").unwrap_or_default();
@@ -77,13 +78,13 @@ pub async fn submit(
         ("continue", Next::SignIn) => {
             let (name, password) =
                 (field("username").unwrap_or_default(), field("password").unwrap_or_default());
-            prove::sign_in(app, interaction, name, password).await?;
+            prove::sign_in(app, interaction, source, name, password).await?;
         }
         ("continue", Next::Prove { method: Method::Otp, person, .. }) => {
-            prove::totp(app, interaction, &person, field("code").unwrap_or_default()).await?;
+            prove::totp(app, interaction, source, &person, field("code").unwrap_or_default()).await?;
         }
         ("continue", Next::Prove { person, .. }) => {
-            prove::password(app, interaction, &person, field("password").unwrap_or_default()).await?;
+            prove::password(app, interaction, source, &person, field("password").unwrap_or_default()).await?;
         }
         _ => {}
     }

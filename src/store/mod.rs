@@ -15,6 +15,7 @@ pub mod revoked_tokens;
 mod schema;
 pub mod sessions;
 pub mod sweep;
+pub mod throttles;
 pub mod users;
 mod writer;
 

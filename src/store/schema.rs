@@ -153,6 +153,15 @@ table! {
     }
 }
 
+table! {
+    throttles (key) {
+        key -> Text,
+        failures -> BigInt,
+        not_before -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
 joinable!(login_names -> users (user_id));
 joinable!(credentials -> users (user_id));
 joinable!(sessions -> browsers (browser_id));

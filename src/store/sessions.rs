@@ -120,6 +120,17 @@ fn live_sessions(c: &mut Conn, browser: &str, life: SessionLife, now: Time) -> Q
     Ok(live)
 }
 
+/// Whether the user ever signed in in this browser, as far as is still known.
+pub fn was_here(c: &mut Conn, browser: &BrowserId, user: &UserId) -> QueryResult<bool> {
+    let found = sessions::table
+        .filter(sessions::browser_id.eq(browser.as_str()))
+        .filter(sessions::user_id.eq(user.as_str()))
+        .select(sessions::id)
+        .first::<String>(c)
+        .optional()?;
+    Ok(found.is_some())
+}
+
 /// Replaces the browser's secret; `false` if another answer did so first.
 pub fn rotate(c: &mut Conn, browser: &Browser, new: &SecretHash, expires_at: Time) -> QueryResult<bool> {
     diesel::update(browsers::table)

@@ -6,6 +6,7 @@ use super::schema::grants;
 use super::schema::interactions;
 use super::schema::revoked_tokens;
 use super::schema::sessions;
+use super::schema::throttles;
 use crate::base::time::Time;
 use diesel::prelude::*;
 
@@ -29,6 +30,7 @@ pub fn batch(c: &mut Conn, now: Time) -> QueryResult<usize> {
     expired!(c, now, gone, interactions, id);
     expired!(c, now, gone, grants, id);
     expired!(c, now, gone, revoked_tokens, jti);
+    expired!(c, now, gone, throttles, key);
     expired!(c, now, gone, sessions, id);
     expired!(c, now, gone, browsers, id);
     Ok(gone)

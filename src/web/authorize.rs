@@ -8,6 +8,7 @@ use crate::authorize;
 use crate::authorize::AuthorizeError;
 use crate::authorize::Begun;
 use crate::authorize::answer::error_location;
+use crate::base::time::Seconds;
 use crate::interaction::Visitor;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
@@ -66,7 +67,12 @@ fn refused(app: &App, request: &HttpRequest, error: AuthorizeError) -> HttpRespo
             tracing::info!(code = fault.code.as_str(), reason = %fault.description, "authorize.refused");
             respond::see_other(&error_location(app, &address, &fault)).finish()
         }
-        AuthorizeError::TooMany => respond::too_many(app, request),
+        AuthorizeError::TooMany => {
+            tracing::info!("interactions.too_many");
+            let sentence =
+                "Too many sign-ins are open from your network. Finish one of them, or wait ten minutes.";
+            respond::too_many(app, request, sentence, Seconds::minutes(10))
+        }
         AuthorizeError::Store(error) => respond::unavailable(app, request, &error),
     }
 }

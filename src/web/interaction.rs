@@ -8,6 +8,7 @@ use crate::assurance::ledger::Assurance;
 use crate::assurance::ledger::Method;
 use crate::authorize::answer;
 use crate::base::id::InteractionId;
+use crate::base::time::Seconds;
 use crate::interaction;
 use crate::interaction::Interaction;
 use crate::interaction::next_step::Next;
@@ -70,7 +71,7 @@ pub async fn submit(
         Ok(form) => form,
         Err(fault) => return respond::fault_page(&app, &request, &fault),
     };
-    match submit::submit(&app, &interaction, page, &form).await {
+    match submit::submit(&app, &interaction, page, &form, &edge::source(&app, &request)).await {
         Ok(Submitted::Taken) => respond::see_other(&format!("/interaction/{id}")).finish(),
         Ok(Submitted::Forged) => {
             tracing::info!("form.forged");
@@ -79,6 +80,12 @@ pub async fn submit(
             respond::problem(&app, &request, StatusCode::FORBIDDEN, sentence, None)
         }
         Err(ProveError::Busy) => respond::unavailable(&app, &request, &ProveError::Busy),
+        Err(ProveError::Braked(until)) => {
+            tracing::info!(interaction = %id, until = %until.rfc3339(), "proof.braked");
+            let wait = until.seconds_since(app.now()).max(Seconds(1));
+            let sentence = format!("Too many tries failed. Wait {wait}, go back, and try again.");
+            respond::too_many(&app, &request, &sentence, wait)
+        }
         Err(ProveError::Store(error)) => respond::unavailable(&app, &request, &error),
     }
 }

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::base::entropy::random;
 use crate::base::secret::base64url;
+use crate::base::time::Seconds;
 use crate::pages::ErrorPage;
 use crate::pages::Frame;
 use crate::protocol::error::Fault;
@@ -96,12 +97,10 @@ pub fn unavailable(app: &App, request: &HttpRequest, why: &dyn std::fmt::Display
     answer
 }
 
-pub fn too_many(app: &App, request: &HttpRequest) -> HttpResponse {
-    tracing::info!("interactions.too_many");
-    let sentence =
-        "Too many sign-ins are open from your network. Finish one of them, or try again in ten minutes.";
+/// Says when it may be tried again.
+pub fn too_many(app: &App, request: &HttpRequest, sentence: &str, wait: Seconds) -> HttpResponse {
     let mut answer = problem(app, request, StatusCode::TOO_MANY_REQUESTS, sentence, None);
-    answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("600"));
+    answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(wait.0));
     answer
 }
 

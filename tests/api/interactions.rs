@@ -109,6 +109,7 @@ async fn five_wrong_codes_end_an_interaction_and_ten_wrong_passwords_too() {
     let mut page = browser.open(&Request::new().with("acr_values", MFA).path()).await;
     for _ in 0..6 {
         page = browser.submit(&page, &[("username", "ada"), ("password", "wrong")]).await;
+        app.clock.advance(60);
     }
     page = browser.sign_in(&page, &ada).await;
     for n in 0..5 {
@@ -122,6 +123,7 @@ async fn five_wrong_codes_end_an_interaction_and_ten_wrong_passwords_too() {
     let mut page = browser.open(&Request::new().path()).await;
     for n in 0..10 {
         assert_eq!(page.page(), "login", "{n}");
+        app.clock.advance(100);
         page = browser.submit(&page, &[("username", "ada"), ("password", "wrong")]).await;
     }
     assert_eq!(error(&page), "access_denied");

@@ -16,6 +16,7 @@ mod logs;
 mod relying_party;
 
 mod bad_input;
+mod brakes;
 mod clients;
 mod codes;
 mod commands;

@@ -52,7 +52,9 @@ async fn of_fifty_uses_of_a_code_in_fifty_browsers_one_signs_in() {
         let tries = waiting.iter_mut().map(|(browser, page)| browser.submit(page, &fields));
         let outcomes = join_all(tries).await.iter().map(|reply| reply.outcome()).collect::<Vec<_>>();
         assert_eq!(outcomes.iter().filter(|outcome| *outcome == "code").count(), 1, "{outcomes:?}");
-        assert_eq!(outcomes.iter().filter(|outcome| *outcome == "totp").count(), 49, "{outcomes:?}");
+        // The others were wrong by then, or were not even looked at: too many at once.
+        let others = outcomes.iter().filter(|outcome| ["totp", "error"].contains(&outcome.as_str()));
+        assert_eq!(others.count(), 49, "{outcomes:?}");
         // One event, in the one session that there is.
         let mut events = 0;
         for (browser, _) in &waiting {

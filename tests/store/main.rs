@@ -10,6 +10,7 @@ mod grants;
 mod interactions;
 mod people;
 mod sessions;
+mod throttles;
 mod transactions;
 
 use futures_util::future::join_all;

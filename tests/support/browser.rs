@@ -17,6 +17,8 @@ pub struct Browser {
     http: Client,
     address: String,
     pub cookie: Option<String>,
+    /// Where a proxy says that it comes from.
+    pub source: Option<String>,
 }
 
 /// One answer of the server.
@@ -32,7 +34,7 @@ pub struct Reply {
 impl Browser {
     pub fn new(app: &TestApp) -> Self {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
-        Self { http, address: app.address.clone(), cookie: None }
+        Self { http, address: app.address.clone(), cookie: None, source: None }
     }
 
     /// A browser in which `user` is signed in with a password.
@@ -89,6 +91,9 @@ impl Browser {
     pub async fn send(&mut self, mut request: RequestBuilder, path: &str) -> Reply {
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", format!("__Host-stepgate={cookie}"));
+        }
+        if let Some(source) = &self.source {
+            request = request.header("x-forwarded-for", source);
         }
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());

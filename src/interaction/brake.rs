@@ -1,0 +1,88 @@
+//! What slows guessing down: counters per user and source, per source, and a slow one per user that spares browsers in
+//! which the user signed in before, so that a stranger can't lock anybody out. A brake refuses and says when; it never sleeps.
+
+use crate::app::App;
+use crate::assurance::ledger::Method;
+use crate::base::id::UserId;
+use crate::base::secret::Secret;
+use crate::base::time::Seconds;
+use crate::base::time::Time;
+use crate::store::Written;
+use crate::store::connection::Conn;
+use crate::store::throttles;
+use crate::store::throttles::Counter;
+use crate::store::users::LoginName;
+
+/// One try of one factor: whom it is about, and where it comes from.
+#[derive(Clone)]
+pub struct Try {
+    method: Method,
+    /// A user's id: one for all their names. A name that nobody has is counted by itself, in the same way.
+    about: String,
+    source: String,
+    /// The user signed in here before.
+    at_home: bool,
+}
+
+const LONGEST: Seconds = Seconds::minutes(15);
+
+impl Try {
+    pub fn of_user(method: Method, user: &UserId, source: &str, at_home: bool) -> Self {
+        Self { method, about: user.to_string(), source: source.to_owned(), at_home }
+    }
+
+    pub fn of_nobody(name: Option<&LoginName>, source: &str) -> Self {
+        let name = name.map(LoginName::as_str).unwrap_or_default();
+        let about = format!("nobody {}", Secret::presented(name).hash().as_str());
+        Self { method: Method::Pwd, about, source: source.to_owned(), at_home: false }
+    }
+
+    /// Counts the try; or says until when none is taken.
+    pub fn count(&self, c: &mut Conn, now: Time) -> Written<Result<(), Time>> {
+        throttles::raise(c, &self.counters(), now)
+    }
+
+    /// The proof was right: only that takes failures back, and only those of the same factor.
+    pub fn take_back(&self, c: &mut Conn) -> Written<()> {
+        throttles::clear(c, &self.of_both())?;
+        throttles::clear(c, &self.of_account())?;
+        throttles::lower(c, &self.of_source())
+    }
+
+    fn counters(&self) -> Vec<Counter> {
+        let counter = |key, free, first_wait, longest_wait| Counter { key, free, first_wait, longest_wait };
+        let mut counters = vec![
+            counter(self.of_both(), 5, Seconds(2), LONGEST),
+            counter(self.of_source(), 100, Seconds(2), LONGEST),
+        ];
+        match self.method {
+            // Of a code only a million exist: a hundred in a row, from wherever, and there is one try a day.
+            Method::Otp => counters.push(counter(self.of_account(), 100, Seconds::days(1), Seconds::days(1))),
+            _ if self.at_home => {}
+            _ => counters.push(counter(self.of_account(), 100, Seconds::minutes(1), LONGEST)),
+        }
+        counters
+    }
+
+    fn of_both(&self) -> String {
+        format!("{} both {} {}", self.method.as_str(), self.about, self.source)
+    }
+
+    fn of_source(&self) -> String {
+        format!("{} source {}", self.method.as_str(), self.source)
+    }
+
+    fn of_account(&self) -> String {
+        account_key(self.method, &self.about)
+    }
+}
+
+/// An administrator frees a user who was braked by others.
+pub async fn unlock(app: &App, user: &UserId) -> Result<(), crate::store::StoreError> {
+    let keys = [Method::Pwd, Method::Otp].map(|method| account_key(method, user.as_str()));
+    app.store.write(move |c| keys.iter().try_for_each(|key| throttles::clear(c, key))).await
+}
+
+fn account_key(method: Method, about: &str) -> String {
+    format!("{} account {about}", method.as_str())
+}

@@ -1,0 +1,51 @@
+use crate::NOW;
+use crate::database::databases;
+use crate::winners;
+use stepgate::base::time::Seconds;
+use stepgate::base::time::Time;
+use stepgate::store::Store;
+use stepgate::store::throttles;
+use stepgate::store::throttles::Counter;
+
+fn counter(free: i64) -> Vec<Counter> {
+    vec![Counter { key: "k".into(), free, first_wait: Seconds(2), longest_wait: Seconds(60) }]
+}
+
+/// `None`: the try was counted; else until when none is.
+async fn raise(store: &Store, free: i64, now: Time) -> Option<Time> {
+    store.write(move |c| throttles::raise(c, &counter(free), now)).await.unwrap().err()
+}
+
+#[tokio::test]
+async fn tries_are_counted_until_the_brake_and_forgotten_after_a_day_or_a_success() {
+    for db in databases() {
+        for _ in 0..3 {
+            assert_eq!(raise(&db.store, 2, NOW).await, None, "{}", db.name);
+        }
+        assert_eq!(raise(&db.store, 2, NOW).await, Some(NOW.plus(Seconds(2))));
+        assert_eq!(raise(&db.store, 2, NOW.plus(Seconds(2))).await, None);
+        assert_eq!(raise(&db.store, 2, NOW.plus(Seconds(5))).await, Some(NOW.plus(Seconds(6))));
+        db.store.write(|c| throttles::lower(c, "k")).await.unwrap();
+        assert_eq!(raise(&db.store, 2, NOW.plus(Seconds(5))).await, None);
+        db.store.write(|c| throttles::clear(c, "k")).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(raise(&db.store, 2, NOW).await, None);
+        }
+        assert_eq!(raise(&db.store, 2, NOW.plus(Seconds::days(2))).await, None, "a day has passed");
+    }
+}
+
+#[tokio::test]
+async fn tries_at_once_are_each_counted_or_not_taken() {
+    for db in databases() {
+        let taken = winners(|_| {
+            let store = db.store.clone();
+            async move { matches!(store.write(|c| throttles::raise(c, &counter(1000), NOW)).await, Ok(Ok(()))) }
+        });
+        let taken = i64::try_from(taken.await).unwrap();
+        assert!(taken > 0, "{}", db.name);
+        // One more than were taken brakes from the next on: none was lost.
+        assert_eq!(raise(&db.store, taken, NOW).await, None);
+        assert_eq!(raise(&db.store, taken, NOW).await, Some(NOW.plus(Seconds(2))));
+    }
+}
