@@ -71,6 +71,14 @@ pub struct HomePage {
 }
 
 #[derive(Template)]
+#[template(path = "form-post.html")]
+pub struct FormPostPage<'a> {
+    pub frame: Frame,
+    pub uri: String,
+    pub members: &'a [(String, String)],
+}
+
+#[derive(Template)]
 #[template(path = "logout.html")]
 pub struct LogoutPage {
     pub frame: Frame,
@@ -132,6 +140,12 @@ mod tests {
             }
             .render(),
             LoggedOutPage { frame: frame() }.render(),
+            FormPostPage {
+                frame: frame(),
+                uri: "https://rp.test/\" onfocus=x".into(),
+                members: &[("state".into(), "<b>\" onfocus".into())],
+            }
+            .render(),
         ];
         for page in pages {
             let page = page.unwrap();

@@ -14,6 +14,7 @@ use crate::interaction::settle;
 use crate::mint::granted::GrantedRequest;
 use crate::mint::granted::Stated;
 use crate::protocol::error::Fault;
+use crate::protocol::redirect_uri::Response;
 use crate::protocol::redirect_uri::ReturnAddress;
 use crate::protocol::standard_claims::OFFLINE;
 use crate::store::StoreError;
@@ -40,7 +41,7 @@ pub struct Follow {
 
 /// A response, and the browser's new cookie if somebody proved something.
 pub struct Answered {
-    pub location: String,
+    pub response: Response,
     pub cookie: Option<Secret>,
 }
 
@@ -75,10 +76,10 @@ pub async fn silently(
     request: &AuthorizationRequest,
     session: &Session,
     assurance: &Assurance,
-) -> Result<String, AuthorizeError> {
+) -> Result<Response, AuthorizeError> {
     let follow = Follow::of(request);
     let issue = issue(app, &follow, &session.user, assurance)?;
-    let location = issue.location(app, &follow.address);
+    let response = issue.response(app, &follow.address);
     let (session, now) = (session.id.clone(), app.now());
     app.store
         .write(move |c| {
@@ -86,7 +87,7 @@ pub async fn silently(
             issue.write(c, &session)
         })
         .await?;
-    Ok(location)
+    Ok(response)
 }
 
 /// The interaction has met the need: its proofs become events, and the code is written with them.
@@ -98,22 +99,22 @@ pub async fn after(
     let follow = Follow::from_json(&interaction.then_body)?;
     let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
     let issue = issue(app, &follow, &person.user, assurance)?;
-    let location = issue.location(app, &follow.address);
+    let response = issue.response(app, &follow.address);
     let settled = settle::settle(app, interaction, move |c, session| issue.write(c, session)).await?;
-    Ok(Answered { location, cookie: settled.cookie })
+    Ok(Answered { response, cookie: settled.cookie })
 }
 
 /// The interaction ends without an answer: the client is told why.
-pub async fn refused(app: &App, interaction: Interaction, fault: &Fault) -> Result<String, StoreError> {
+pub async fn refused(app: &App, interaction: Interaction, fault: &Fault) -> Result<Response, StoreError> {
     let follow = Follow::from_json(&interaction.then_body)?;
     settle::end(app, interaction).await?;
-    Ok(error_location(app, &follow.address, fault))
+    Ok(error_response(app, &follow.address, fault))
 }
 
 /// RFC 6749 §4.1.2.1.
-pub fn error_location(app: &App, address: &ReturnAddress, fault: &Fault) -> String {
+pub fn error_response(app: &App, address: &ReturnAddress, fault: &Fault) -> Response {
     let members = [("error", fault.code.as_str()), ("error_description", &fault.description)];
-    address.location(app.config.issuer.as_str(), &members)
+    address.respond(app.config.issuer.as_str(), &members)
 }
 
 fn issue(app: &App, follow: &Follow, user: &UserId, assurance: &Assurance) -> Result<Issue, StoreError> {
@@ -137,8 +138,8 @@ fn issue(app: &App, follow: &Follow, user: &UserId, assurance: &Assurance) -> Re
 }
 
 impl Issue {
-    fn location(&self, app: &App, address: &ReturnAddress) -> String {
-        address.location(app.config.issuer.as_str(), &[("code", self.code.reveal())])
+    fn response(&self, app: &App, address: &ReturnAddress) -> Response {
+        address.respond(app.config.issuer.as_str(), &[("code", self.code.reveal())])
     }
 
     fn write(self, c: &mut Conn, session: &SessionId) -> Written<()> {

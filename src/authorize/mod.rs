@@ -26,6 +26,7 @@ use crate::interaction::progress::Progress;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
+use crate::protocol::redirect_uri::Response;
 use crate::protocol::redirect_uri::ReturnAddress;
 use crate::store::StoreError;
 use crate::store::credentials;
@@ -40,10 +41,12 @@ use thiserror::Error;
 /// What a request that can be answered gets.
 #[derive(Debug)]
 pub enum Begun {
-    /// The `Location` of an authorization response.
-    Answer(String),
+    Answer(Response),
     /// The browser goes on to a page.
-    Page { interaction: InteractionId, cookie: Option<Secret> },
+    Page {
+        interaction: InteractionId,
+        cookie: Option<Secret>,
+    },
 }
 
 #[derive(Debug, Error)]

@@ -23,6 +23,7 @@ use crate::protocol::parameters::Parameters;
 use crate::protocol::pkce::Challenge;
 use crate::protocol::prompt::Prompt;
 use crate::protocol::prompt::parse_max_age;
+use crate::protocol::redirect_uri::ResponseMode;
 use crate::protocol::redirect_uri::ReturnAddress;
 use crate::protocol::standard_claims;
 use crate::protocol::standard_claims::OFFLINE;
@@ -40,7 +41,7 @@ pub struct AuthorizationRequest {
 
 pub async fn receive(app: &App, parameters: &Parameters) -> Result<AuthorizationRequest, AuthorizeError> {
     let client = the_client(app, parameters).await?;
-    let address = the_address(&client, parameters)?;
+    let address = the_address(&client, parameters)?.with_mode(response_mode(parameters));
     let told = |fault: Fault| AuthorizeError::Client(Box::new(address.clone()), fault);
     let state = parameters.one("state").map_err(told)?;
     let address = address.clone().with_state(state);
@@ -84,6 +85,14 @@ fn the_address(client: &Client, parameters: &Parameters) -> Result<ReturnAddress
     })
 }
 
+/// Errors travel in the mode that was asked for, those about other parameters too.
+fn response_mode(parameters: &Parameters) -> ResponseMode {
+    match parameters.one("response_mode") {
+        Ok(Some("form_post")) => ResponseMode::FormPost,
+        _ => ResponseMode::Query,
+    }
+}
+
 fn shape(client: &Client, parameters: &Parameters) -> Result<(), Fault> {
     // OIDC Core §6: not built, and judged before anything that a request object could have replaced.
     if !matches!(parameters.one("request"), Ok(None)) {
@@ -108,8 +117,8 @@ fn shape(client: &Client, parameters: &Parameters) -> Result<(), Fault> {
             ));
         }
     }
-    if parameters.one("response_mode")?.is_some_and(|mode| mode != "query") {
-        return Err(Fault::invalid_request("Only response_mode=query is supported; leave it out."));
+    if parameters.one("response_mode")?.is_some_and(|mode| !["query", "form_post"].contains(&mode)) {
+        return Err(Fault::invalid_request("response_mode is neither query nor form_post; leave it out."));
     }
     if !client.metadata.grant_types.iter().any(|grant| grant == "authorization_code") {
         return Err(Fault::new(

@@ -18,6 +18,25 @@ pub struct RedirectUri(String);
 pub struct ReturnAddress {
     uri: String,
     state: Option<String>,
+    #[serde(default)]
+    mode: ResponseMode,
+}
+
+/// How a response travels (OAuth 2.0 Multiple Response Type Encoding Practices §2.1, OAuth 2.0 Form Post Response Mode).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ResponseMode {
+    #[default]
+    Query,
+    FormPost,
+}
+
+/// An authorization response, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// To this `Location`.
+    Redirect(String),
+    /// As a form that the browser posts.
+    Post { uri: String, origin: String, members: Vec<(String, String)> },
 }
 
 /// Members of an authorization response: a registered query that has one could pose as an answer.
@@ -116,11 +135,26 @@ impl ReturnAddress {
     /// The address, if `presented` is one of the client's registered URIs.
     pub fn verify(registered: &[RedirectUri], presented: &str, native: bool) -> Option<Self> {
         let known = registered.iter().any(|uri| uri.admits(presented, native));
-        known.then(|| Self { uri: presented.to_owned(), state: None })
+        known.then(|| Self { uri: presented.to_owned(), state: None, mode: ResponseMode::Query })
     }
 
     pub fn with_state(self, state: Option<&str>) -> Self {
         Self { state: state.map(str::to_owned), ..self }
+    }
+
+    pub fn with_mode(self, mode: ResponseMode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// The response of these members, with `state` and `iss` (RFC 9207 §2), in the mode that was asked for.
+    pub fn respond(&self, issuer: &str, members: &[(&str, &str)]) -> Response {
+        if self.mode == ResponseMode::Query {
+            return Response::Redirect(self.location(issuer, members));
+        }
+        let own = self.state.as_deref().map(|state| ("state", state)).into_iter().chain([("iss", issuer)]);
+        let members = members.iter().copied().chain(own);
+        let members = members.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Response::Post { uri: self.uri.clone(), origin: self.origin(), members }
     }
 
     pub fn uri(&self) -> &str {
@@ -128,7 +162,7 @@ impl ReturnAddress {
     }
 
     /// The `Location` of an answer in response mode `query`: `members`, then `state` and `iss` (RFC 9207 §2).
-    pub fn location(&self, issuer: &str, members: &[(&str, &str)]) -> String {
+    fn location(&self, issuer: &str, members: &[(&str, &str)]) -> String {
         let mut answer = Serializer::new(String::new());
         answer.extend_pairs(members);
         if let Some(state) = &self.state {

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::authorize;
 use crate::authorize::AuthorizeError;
 use crate::authorize::Begun;
-use crate::authorize::answer::error_location;
+use crate::authorize::answer::error_response;
 use crate::base::time::Seconds;
 use crate::interaction::Visitor;
 use crate::protocol::error::Fault;
@@ -23,7 +23,7 @@ pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
         Err(fault) => Err(AuthorizeError::Page(fault)),
     };
     match begun {
-        Ok(Begun::Answer(location)) => respond::see_other(&location).finish(),
+        Ok(Begun::Answer(response)) => respond::authorization(&app, &response, None),
         Ok(Begun::Page { interaction, cookie }) => {
             let mut answer = respond::see_other(&format!("/interaction/{interaction}"));
             if let Some(secret) = cookie {
@@ -65,7 +65,7 @@ fn refused(app: &App, request: &HttpRequest, error: AuthorizeError) -> HttpRespo
         AuthorizeError::Page(fault) => respond::fault_page(app, request, &fault),
         AuthorizeError::Client(address, fault) => {
             tracing::info!(code = fault.code.as_str(), reason = %fault.description, "authorize.refused");
-            respond::see_other(&error_location(app, &address, &fault)).finish()
+            respond::authorization(app, &error_response(app, &address, &fault), None)
         }
         AuthorizeError::TooMany => {
             tracing::info!("interactions.too_many");

@@ -101,17 +101,14 @@ async fn answer_client(
     assurance: &Assurance,
 ) -> Result<HttpResponse, StoreError> {
     let answered = answer::after(app, interaction, assurance).await?;
-    let mut response = respond::see_other(&answered.location);
-    if let Some(secret) = answered.cookie {
-        response.cookie(cookie::set(app, &secret));
-    }
-    Ok(response.finish())
+    let cookie = answered.cookie.map(|secret| cookie::set(app, &secret));
+    Ok(respond::authorization(app, &answered.response, cookie))
 }
 
 async fn end(app: &App, interaction: Interaction, fault: &Fault) -> Result<HttpResponse, StoreError> {
     tracing::info!(code = fault.code.as_str(), reason = %fault.description, "interaction.ended");
-    let location = answer::refused(app, interaction, fault).await?;
-    Ok(respond::see_other(&location).finish())
+    let response = answer::refused(app, interaction, fault).await?;
+    Ok(respond::authorization(app, &response, None))
 }
 
 fn login_page(app: &App, interaction: &Interaction) -> HttpResponse {

@@ -72,7 +72,7 @@ fn metadata(app: &App) -> Value {
         "jwks_uri": issuer.url("/jwks"),
         "scopes_supported": standard_claims::SCOPES.into_iter().chain([OFFLINE]).collect::<Vec<_>>(),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ["query", "form_post"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": SigningAlg::ALL.map(SigningAlg::as_str),

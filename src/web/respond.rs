@@ -5,13 +5,16 @@ use crate::base::entropy::random;
 use crate::base::secret::base64url;
 use crate::base::time::Seconds;
 use crate::pages::ErrorPage;
+use crate::pages::FormPostPage;
 use crate::pages::Frame;
 use crate::protocol::error::Fault;
+use crate::protocol::redirect_uri::Response;
 use crate::store::StoreError;
 use actix_web::HttpMessage;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::HttpResponseBuilder;
+use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -53,6 +56,31 @@ fn policy(nonce: &str, origin: Option<&str>) -> String {
         "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self' https:{origin}; \
          base-uri 'none'; frame-ancestors 'none'"
     )
+}
+
+/// An authorization response, in its mode, with the browser's new cookie if there is one.
+pub fn authorization(app: &App, response: &Response, cookie: Option<Cookie<'static>>) -> HttpResponse {
+    let mut answer = match response {
+        Response::Redirect(location) => see_other(location).finish(),
+        Response::Post { uri, origin, members } => form_post(app, uri, origin, members),
+    };
+    if let Some(Err(why)) = cookie.map(|cookie| answer.add_cookie(&cookie)) {
+        tracing::error!(%why, "cookie.unsendable");
+    }
+    answer
+}
+
+/// The one page with a script: it presses its own button.
+fn form_post(app: &App, uri: &str, origin: &str, members: &[(String, String)]) -> HttpResponse {
+    let frame = frame(app);
+    let nonce = frame.nonce.clone();
+    let mut answer =
+        page(StatusCode::OK, &nonce, Some(origin), &FormPostPage { frame, uri: uri.to_owned(), members });
+    let policy = format!("{}; script-src 'nonce-{nonce}'", policy(&nonce, Some(origin)));
+    if let Ok(policy) = header::HeaderValue::from_str(&policy) {
+        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    answer
 }
 
 /// 303: the browser follows with GET, and no form is ever sent on (RFC 9700 §4.12).

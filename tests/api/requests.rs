@@ -12,6 +12,7 @@ use crate::relying_party::tokens;
 use crate::relying_party::userinfo;
 use serde_json::Value;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 async fn signed_in(app: &TestApp) -> Browser {
     Browser::signed_in(app, &app.user("ada").await).await
@@ -36,6 +37,35 @@ async fn a_posted_request_is_led_to_the_same_request_by_get() {
     assert_eq!(browser.send(twice, "/authorize").await.status, 400);
     let injected = post(url, "client_id=rp\r\nSet-Cookie: x=1".into());
     assert_eq!(browser.send(injected, "/authorize").await.status, 400);
+}
+
+#[tokio::test]
+async fn form_post_brings_codes_and_errors_as_a_form_with_a_button() {
+    let app = TestApp::spawn().await;
+    let mut browser = signed_in(&app).await;
+    let posted = Request::new().with("response_mode", "form_post").with("state", "<&\">");
+    let members = |page: &crate::browser::Reply| page.hidden_fields().into_iter().collect::<BTreeMap<_, _>>();
+    let page = browser.get(&posted.path()).await;
+    assert_eq!(
+        (page.status.as_u16(), page.page().as_str(), page.form_action().as_str()),
+        (200, "form-post", CALLBACK)
+    );
+    assert!(page.body.contains("<button type=\"submit\">"));
+    let answer = members(&page);
+    assert_eq!((answer["iss"].as_str(), answer["state"].as_str()), (ISSUER, "<&\">"));
+    assert_eq!(crate::relying_party::redeem(&app, &answer["code"]).await.status, 200);
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("form-action 'self' https: https://rp.test;"), "{policy}");
+    assert!(policy.contains("script-src 'nonce-") && !policy.contains("unsafe"), "{policy}");
+    for (request, error) in [
+        (posted.clone().without("response_type"), "invalid_request"),
+        (posted.clone().with("max_age", "x"), "invalid_request"),
+        (posted.clone().and("state", "again"), "invalid_request"),
+        (posted.with("prompt", "none").with("max_age", "0"), "login_required"),
+    ] {
+        let page = browser.get(&request.path()).await;
+        assert_eq!((page.page().as_str(), members(&page)["error"].as_str()), ("form-post", error));
+    }
 }
 
 #[tokio::test]

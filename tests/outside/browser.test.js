@@ -191,3 +191,20 @@ test('a sign-out asks, acts, and leads back to the shop', async () => {
   assert.match(page.url(), /error=login_required/);
   assert.deepEqual(complaints, []);
 });
+
+test('form_post goes on by itself, and by its button where scripts are off', async () => {
+  const user = await provider.user();
+  for (const javaScriptEnabled of [true, false]) {
+    const { page, complaints } = await openWindow(browser, [provider.issuer, shop.origin], { javaScriptEnabled });
+    await page.goto(shop.request({ response_mode: 'form_post' }));
+    await signIn(page, user);
+    if (!javaScriptEnabled) {
+      assert.equal(await shown(page), 'form-post');
+      await shoot(page, 'form-post');
+      await page.click('button[type=submit]');
+    }
+    await page.locator('body[data-page=callback]').waitFor();
+    assert.match(await page.locator('body').innerText(), /^POST \/callback code=\S+ state=s iss=/);
+    assert.deepEqual(complaints, []);
+  }
+});

@@ -141,7 +141,7 @@ impl Reply {
             .map(|input| {
                 let (name, rest) = input.split_once("\" value=\"").unwrap();
                 let value = rest.split_once('"').unwrap().0;
-                (name.to_owned(), value.replace("&#34;", "\"").replace("&#38;", "&"))
+                (name.to_owned(), unescaped(value))
             })
             .collect()
     }
@@ -153,4 +153,11 @@ impl Reply {
             .unwrap_or_else(|| panic!("no form: {self:?}"));
         rest.split_once('"').unwrap().0.to_owned()
     }
+}
+
+/// What the templates escape, as a browser reads it.
+fn unescaped(html: &str) -> String {
+    let text = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">")];
+    let text = text.iter().fold(html.to_owned(), |html, (escaped, plain)| html.replace(escaped, plain));
+    text.replace("&#38;", "&")
 }

@@ -9,7 +9,12 @@ export async function startShop(provider) {
   const redirect = `${origin}/callback`;
   const server = createServer((request, response) => {
     response.setHeader('content-type', 'text/html');
-    response.end(`<!doctype html><title>shop</title><body data-page="callback">${request.url.replace(/[<&]/g, '')}`);
+    let posted = '';
+    request.on('data', (bytes) => (posted += bytes));
+    request.on('end', () => {
+      const said = `${request.method} ${request.url} ${posted}`.replace(/[<]/g, '').replace(/&/g, ' ');
+      response.end(`<!doctype html><title>shop</title><body data-page="callback">${said}`);
+    });
   }).listen(port);
   const bye = `${origin}/bye`;
   const uris = { redirect_uris: [redirect], post_logout_redirect_uris: [bye] };
