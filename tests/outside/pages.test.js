@@ -62,6 +62,9 @@ async function everyPage(page, look) {
   await seen('error');
 }
 
+/** A page gives its first field the focus when it is drawn, which may be after it was loaded. */
+const ready = (page, name) => page.locator(`input[name=${name}]:focus`).waitFor();
+
 /** What has the focus: the name of a field, or the action of a button. */
 const focused = (page) => page.evaluate(() => document.activeElement.value || document.activeElement.name);
 
@@ -109,11 +112,13 @@ test('the keyboard alone signs in and steps up', async () => {
   const user = await provider.user();
   const { page, complaints } = await open();
   await page.goto(shop.request({ acr_values: MFA }));
+  await ready(page, 'username');
   await page.keyboard.type(user.name);
   await page.keyboard.press('Tab');
   await page.keyboard.type(PASSWORD);
   await page.keyboard.press('Enter');
   await page.locator('body[data-page=totp]').waitFor();
+  await ready(page, 'code');
   await page.keyboard.type(code(user.otpauth));
   await page.keyboard.press('Enter');
   await page.locator('body[data-page=callback]').waitFor();
@@ -125,12 +130,14 @@ test('Tab reaches every control in the order of reading, and Enter presses it', 
   const user = await provider.user();
   const { page, complaints } = await open();
   await page.goto(shop.request());
+  await ready(page, 'username');
   assert.deepEqual(await tabbed(page, 3), ['username', 'password', 'continue', 'decline']);
   await page.keyboard.press('Enter');
   await page.locator('body[data-page=callback]').waitFor();
   assert.match(page.url(), /\?error=access_denied/);
 
   await page.goto(shop.request());
+  await ready(page, 'username');
   await page.keyboard.type(user.name);
   await page.keyboard.press('Tab');
   await page.keyboard.type(PASSWORD);
@@ -140,8 +147,10 @@ test('Tab reaches every control in the order of reading, and Enter presses it', 
 
   // The field for password managers is out of the way.
   await page.goto(shop.request({ prompt: 'login' }));
+  await ready(page, 'password');
   assert.deepEqual(await tabbed(page, 3), ['password', 'continue', 'other-account', 'decline']);
   await page.goto(shop.request({ acr_values: MFA }));
+  await ready(page, 'code');
   assert.deepEqual(await tabbed(page, 3), ['code', 'continue', 'other-account', 'decline']);
   await page.keyboard.press('Enter');
   await page.locator('body[data-page=callback]').waitFor();
