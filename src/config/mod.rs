@@ -1,5 +1,5 @@
 //! Settings: a TOML file under the environment, read once. Unknown keys are refused; an error names the key, the
-//! value and the mend. `docs` list them all; defaults are the safe and runnable ones.
+//! value and the mend. The README lists them all; defaults are the safe and runnable ones.
 
 mod environment;
 mod file;
@@ -202,6 +202,21 @@ mod tests {
         let config = build("", &[("STEPGATE_ISSUER", "http://localhost:8080")]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.lifetimes.code, Seconds(60));
+    }
+
+    #[test]
+    fn a_setting_may_lie_in_a_file_of_its_own_but_not_in_two_places() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "https://c.example\n").unwrap();
+        let named = ("STEPGATE_ISSUER_FILE", file.path().to_str().unwrap());
+        assert_eq!(build("", &[named]).unwrap().issuer.as_str(), "https://c.example");
+        let twice = build("", &[named, ("STEPGATE_ISSUER", "https://d.example")]).unwrap_err();
+        assert!(
+            twice.contains("STEPGATE_ISSUER is set together with STEPGATE_ISSUER_FILE; keep one"),
+            "{twice}"
+        );
+        let missing = build("", &[("STEPGATE_ISSUER_FILE", "/nowhere")]).unwrap_err();
+        assert!(missing.contains("STEPGATE_ISSUER_FILE = \"/nowhere\" can't be read"), "{missing}");
     }
 
     #[test]
