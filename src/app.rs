@@ -1,6 +1,7 @@
 //! Everything that a request may need, made once at start and passed first. There are no globals.
 
 use crate::base::entropy::Entropy;
+use crate::base::id::AuditId;
 use crate::base::time::Clock;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
@@ -11,8 +12,12 @@ use crate::jose::folder;
 use crate::jose::folder::Keys;
 use crate::jose::folder::Known;
 use crate::jose::keyring::Keyring;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::StoreError;
+use crate::store::audit::Actor;
+use crate::store::audit::Entry;
+use crate::store::audit::What;
 use crate::store::connection::Conn;
 use crate::store::keys;
 use crate::store::migrate::migrate;
@@ -29,6 +34,7 @@ pub struct App {
     pub passwords: Passwords,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    pub metrics: Metrics,
 }
 
 impl App {
@@ -43,11 +49,26 @@ impl App {
         let passwords =
             Passwords::new(config.argon2, permits, entropy.as_ref()).map_err(anyhow::Error::msg)?;
         let keyring = Keyring::new(keys.signing, longest_token(&config));
-        Ok(Self { config, store, master: keys.master, keys: keyring, passwords, clock, entropy })
+        Ok(Self {
+            config,
+            store,
+            master: keys.master,
+            keys: keyring,
+            passwords,
+            clock,
+            entropy,
+            metrics: Metrics::default(),
+        })
     }
 
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// A line of the audit, of now.
+    pub fn entry(&self, actor: Actor, what: What) -> Entry {
+        let now = self.now();
+        Entry::new(AuditId::generate(self.entropy.as_ref(), now), now, actor, what)
     }
 
     pub fn session_life(&self) -> SessionLife {
@@ -59,11 +80,20 @@ impl App {
 fn prepare_keys(c: &mut Conn, config: &Config, now: Time, entropy: &dyn Entropy) -> anyhow::Result<Keys> {
     let recorded = keys::recorded(c).map_err(StoreError::from)?;
     if let Some(master) = &recorded.master {
-        return Ok(folder::open(&config.keys, &Known { master, signing: &recorded.signing })?);
+        folder::open(&config.keys, &Known { master, signing: &recorded.signing }, now)?;
     }
-    let made = folder::create(&config.keys, now, entropy)?;
-    for key in &made.signing {
+    let made = match &recorded.master {
+        None => folder::create(&config.keys, now, entropy)?,
+        Some(_) => {
+            folder::complete(&config.keys, now, entropy)?;
+            folder::load(&config.keys)?
+        }
+    };
+    for key in made.signing.iter().filter(|key| !recorded.signing.contains(&key.kid)) {
         keys::record(c, &key.kid, "signing", now).map_err(StoreError::from)?;
+    }
+    if recorded.master.is_some() {
+        return Ok(made);
     }
     // Last: until it is recorded, the next program begins anew and finds the files that are there.
     keys::record(c, &made.master.fingerprint(), "master", now).map_err(StoreError::from)?;

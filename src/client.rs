@@ -5,16 +5,24 @@ use crate::app::App;
 use crate::base::id::ClientId;
 use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
+use crate::base::time::Time;
+use crate::jose::assertion::claimed_client;
+use crate::jose::assertion::verify;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::metadata::AuthMethod;
 use crate::protocol::metadata::ClientMetadata;
 use crate::protocol::parameters::Parameters;
 use crate::store::StoreError;
+use crate::store::audit::Actor;
+use crate::store::audit::Entry;
+use crate::store::audit::What;
 use crate::store::clients;
 use crate::store::clients::ClientRow;
+use crate::store::replays;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
@@ -26,8 +34,11 @@ pub struct Client {
     secret_hash: Option<SecretHash>,
 }
 
-/// A client that has shown who it is.
-pub struct AuthenticatedClient(Client);
+/// A client that has shown who it is, and where it called from.
+pub struct AuthenticatedClient {
+    client: Client,
+    pub source: String,
+}
 
 #[derive(Debug, Error)]
 pub enum ClientError {
@@ -37,12 +48,36 @@ pub enum ClientError {
     Store(#[from] StoreError),
 }
 
-/// What a client presents (RFC 6749 §2.3.1).
+/// What comes with a request of a client, besides its form.
+pub struct Caller<'a> {
+    pub authorization: Option<&'a str>,
+    /// The network address, or its /64.
+    pub source: String,
+}
+
+/// What a client presents (RFC 6749 §2.3).
 struct Presented {
     id: ClientId,
-    secret: Option<Secret>,
-    method: AuthMethod,
+    proof: Proof,
 }
+
+#[derive(Debug, PartialEq, Eq)]
+enum Proof {
+    None,
+    Secret(AuthMethod, Secret),
+    Assertion(String),
+}
+
+/// What an assertion is good for, once.
+struct Once {
+    jti: SecretHash,
+    until: Time,
+}
+
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const LONGEST_ASSERTION: i64 = 300;
+/// Seconds that a client's clock may be ahead of ours.
+const SKEW: i64 = 60;
 
 impl Client {
     /// `None` for a client that is disabled, or whose metadata this version can't read.
@@ -64,7 +99,12 @@ impl Client {
 
 impl AuthenticatedClient {
     pub fn client(&self) -> &Client {
-        &self.0
+        &self.client
+    }
+
+    /// A line of the audit that this client is the cause of.
+    pub fn entry(&self, app: &App, what: What) -> Entry {
+        app.entry(Actor::Client, what).client(&self.client.id).source(&self.source)
     }
 }
 
@@ -77,52 +117,99 @@ pub async fn find(app: &App, id: &ClientId) -> Result<Option<Client>, StoreError
 /// Authenticates by the one method that the client is registered with.
 pub async fn authenticate(
     app: &App,
-    authorization: Option<&str>,
+    caller: Caller<'_>,
     parameters: &Parameters,
 ) -> Result<AuthenticatedClient, ClientError> {
-    let presented = presented(authorization, parameters).map_err(ClientError::Fault)?;
+    let presented = presented(caller.authorization, parameters).map_err(ClientError::Fault)?;
     let known = find(app, &presented.id).await?;
-    match known.filter(|client| is_proved(client, &presented)) {
-        Some(client) => Ok(AuthenticatedClient(client)),
-        None => Err(ClientError::Fault(invalid_client())),
+    let refused = || ClientError::Fault(invalid_client());
+    let client = known.ok_or_else(refused)?;
+    match &presented.proof {
+        Proof::Assertion(assertion) => {
+            let once = asserted(app, &client, assertion).ok_or_else(refused)?;
+            if !app.store.write(move |c| replays::first(c, &once.jti, once.until)).await? {
+                return Err(refused());
+            }
+        }
+        proof if is_proved(&client, proof) => {}
+        _ => return Err(refused()),
     }
+    Ok(AuthenticatedClient { client, source: caller.source })
 }
 
-fn is_proved(client: &Client, presented: &Presented) -> bool {
-    if client.metadata.token_endpoint_auth_method != presented.method {
-        return false;
-    }
-    match (&client.secret_hash, &presented.secret) {
-        (None, None) => presented.method == AuthMethod::None,
-        (Some(known), Some(secret)) => {
+fn is_proved(client: &Client, proof: &Proof) -> bool {
+    let registered = client.metadata.token_endpoint_auth_method;
+    match (&client.secret_hash, proof) {
+        (None, Proof::None) => registered == AuthMethod::None,
+        (Some(known), Proof::Secret(method, secret)) if *method == registered => {
             known.as_str().as_bytes().ct_eq(secret.hash().as_str().as_bytes()).into()
         }
         _ => false,
     }
 }
 
+/// RFC 7523 §3: about this client, for this server, for minutes, under a key that the client registered.
+fn asserted(app: &App, client: &Client, assertion: &str) -> Option<Once> {
+    let metadata = &client.metadata;
+    if metadata.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt {
+        return None;
+    }
+    let claims = verify(metadata.jwks.as_ref()?, metadata.token_endpoint_auth_signing_alg, assertion)?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let about_itself = [text("iss"), text("sub")].iter().all(|id| *id == Some(client.id.as_str()));
+    // One string: a list could name another server, where the assertion would be good too.
+    let issuer = &app.config.issuer;
+    let for_us = text("aud").is_some_and(|aud| aud == issuer.as_str() || aud == issuer.url("/token"));
+    let now = app.now().unix_seconds();
+    let time = |name: &str| claims.get(name).map(|value| value.as_f64().map(|seconds| seconds as i64));
+    let exp = time("exp")??;
+    let timely = exp > now && exp <= now + LONGEST_ASSERTION;
+    let begun = |name| time(name).is_none_or(|at| at.is_some_and(|at| at <= now + SKEW));
+    let jti = text("jti").filter(|jti| !jti.is_empty())?;
+    (about_itself && for_us && timely && begun("nbf") && begun("iat")).then(|| Once {
+        jti: Secret::presented(&format!("assertion {} {jti}", client.id)).hash(),
+        until: Time::from_unix_seconds(exp + SKEW),
+    })
+}
+
 fn presented(authorization: Option<&str>, parameters: &Parameters) -> Result<Presented, Fault> {
     let id = parameters.one("client_id")?;
     let secret = parameters.one("client_secret")?;
+    let assertion = parameters.one("client_assertion")?;
+    let kind = parameters.one("client_assertion_type")?;
+    // RFC 6749 §2.3: one method in each request.
+    if [authorization, secret, assertion.or(kind)].iter().flatten().count() > 1 {
+        return Err(Fault::invalid_request("The client authenticates twice; use one method."));
+    }
+    if assertion.is_some() || kind.is_some() {
+        return by_assertion(id, assertion, kind);
+    }
     let Some(header) = authorization else {
         let id =
             id.ok_or_else(|| Fault::new(ErrorCode::InvalidClient, "The client does not say who it is."))?;
-        let method = if secret.is_some() { AuthMethod::ClientSecretPost } else { AuthMethod::None };
-        return Ok(Presented { id: ClientId::from_text(id), secret: secret.map(Secret::presented), method });
+        let post = |secret| Proof::Secret(AuthMethod::ClientSecretPost, Secret::presented(secret));
+        return Ok(Presented { id: ClientId::from_text(id), proof: secret.map_or(Proof::None, post) });
     };
-    // RFC 6749 §2.3: one method in each request.
-    if secret.is_some() {
-        return Err(Fault::invalid_request("The client authenticates twice; use the header or the body."));
-    }
     let (basic_id, basic_secret) = basic(header).ok_or_else(invalid_client)?;
     if id.is_some_and(|id| id != basic_id) {
         return Err(Fault::invalid_request("client_id differs from the one in the Authorization header."));
     }
-    Ok(Presented {
-        id: ClientId::from_text(basic_id),
-        secret: Some(Secret::presented(&basic_secret)),
-        method: AuthMethod::ClientSecretBasic,
-    })
+    let proof = Proof::Secret(AuthMethod::ClientSecretBasic, Secret::presented(&basic_secret));
+    Ok(Presented { id: ClientId::from_text(basic_id), proof })
+}
+
+/// RFC 7521 §4.2: `client_id` may be left out, and must agree where it is not.
+fn by_assertion(id: Option<&str>, assertion: Option<&str>, kind: Option<&str>) -> Result<Presented, Fault> {
+    let (Some(assertion), Some(ASSERTION)) = (assertion, kind) else {
+        return Err(Fault::invalid_request(
+            "client_assertion and client_assertion_type go together; the type is that of RFC 7523 §2.2.",
+        ));
+    };
+    let claimed = claimed_client(assertion).ok_or_else(invalid_client)?;
+    if id.is_some_and(|id| id != claimed) {
+        return Err(Fault::invalid_request("client_id differs from the sub of client_assertion."));
+    }
+    Ok(Presented { id: ClientId::from_text(claimed), proof: Proof::Assertion(assertion.to_owned()) })
 }
 
 /// RFC 7617, with both halves form-encoded before (RFC 6749 §2.3.1).
@@ -149,6 +236,7 @@ fn invalid_client() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::secret::base64url;
 
     fn read(text: &str) -> Option<(String, String)> {
         basic(&format!("Basic {}", STANDARD.encode(text)))
@@ -170,7 +258,12 @@ mod tests {
     fn a_client_authenticates_once() {
         let said = |header: Option<&str>, body: &str| {
             let presented = presented(header, &Parameters::parse(body).unwrap());
-            presented.map(|p| (p.id.to_string(), p.method)).map_err(|f| f.code)
+            let method = |proof| match proof {
+                Proof::None => AuthMethod::None,
+                Proof::Secret(method, _) => method,
+                Proof::Assertion(_) => AuthMethod::PrivateKeyJwt,
+            };
+            presented.map(|p| (p.id.to_string(), method(p.proof))).map_err(|f| f.code)
         };
         let header = format!("Basic {}", STANDARD.encode("shop:secret"));
         let basic = Ok(("shop".to_owned(), AuthMethod::ClientSecretBasic));
@@ -183,5 +276,14 @@ mod tests {
         assert_eq!(said(None, "client_id=shop"), Ok(("shop".to_owned(), AuthMethod::None)));
         assert_eq!(said(None, ""), Err(ErrorCode::InvalidClient));
         assert_eq!(said(None, "client_id=a&client_id=b"), Err(ErrorCode::InvalidRequest));
+        let assertion = format!(
+            "client_assertion_type={ASSERTION}&client_assertion=e30.{}.x",
+            base64url(br#"{"sub":"shop"}"#)
+        );
+        assert_eq!(said(None, &assertion), Ok(("shop".to_owned(), AuthMethod::PrivateKeyJwt)));
+        assert_eq!(said(None, &format!("{assertion}&client_id=other")), Err(ErrorCode::InvalidRequest));
+        assert_eq!(said(None, &format!("{assertion}&client_secret=x")), Err(ErrorCode::InvalidRequest));
+        assert_eq!(said(Some(&header), &assertion), Err(ErrorCode::InvalidRequest));
+        assert_eq!(said(None, "client_assertion=a.b.c"), Err(ErrorCode::InvalidRequest));
     }
 }

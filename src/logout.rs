@@ -4,7 +4,6 @@
 use crate::app::App;
 use crate::base::id::ClientId;
 use crate::base::id::SessionId;
-use crate::base::time::Time;
 use crate::client;
 use crate::mint::id_token;
 use crate::protocol::error::ErrorCode;
@@ -12,12 +11,14 @@ use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::redirect_uri::ReturnAddress;
 use crate::store::StoreError;
-use crate::store::Written;
-use crate::store::connection::Conn;
+use crate::store::audit;
+use crate::store::audit::Actor;
+use crate::store::audit::What;
 use crate::store::grants;
 use crate::store::interactions;
 use crate::store::sessions;
 use crate::store::sessions::Browser;
+use crate::store::sessions::Session;
 use thiserror::Error;
 
 pub enum Asked {
@@ -46,12 +47,13 @@ pub async fn begin(
     app: &App,
     parameters: &Parameters,
     browser: Option<&Browser>,
+    source: &str,
 ) -> Result<Asked, LogoutError> {
     let request = receive(app, parameters).await?;
     let live = browser.map(|browser| browser.sessions.as_slice()).unwrap_or_default();
     let named = live.iter().find(|session| Some(&session.id) == request.session.as_ref());
     match (browser, named) {
-        (Some(browser), Some(session)) => end(app, browser, vec![session.id.clone()]).await?,
+        (Some(browser), Some(session)) => end(app, browser, source, vec![session.clone()]).await?,
         (Some(_), None) if !live.is_empty() => {
             let people = live.iter().map(|session| session.username.clone()).collect();
             return Ok(Asked::Question { people, origin: request.back.map(|address| address.origin()) });
@@ -66,9 +68,10 @@ pub async fn confirmed(
     app: &App,
     parameters: &Parameters,
     browser: &Browser,
+    source: &str,
 ) -> Result<Option<String>, LogoutError> {
     let request = receive(app, parameters).await?;
-    end(app, browser, browser.sessions.iter().map(|session| session.id.clone()).collect()).await?;
+    end(app, browser, source, browser.sessions.clone()).await?;
     Ok(request.back.map(|address| address.plain_location()))
 }
 
@@ -105,15 +108,20 @@ async fn registered(app: &App, id: &ClientId, presented: &str) -> Result<ReturnA
 }
 
 /// Sessions, what is open in their browser, and everything that was granted in them, except what is to outlive them.
-async fn end(app: &App, browser: &Browser, ended: Vec<SessionId>) -> Result<(), StoreError> {
+async fn end(app: &App, browser: &Browser, source: &str, ended: Vec<Session>) -> Result<(), StoreError> {
     let (now, browser) = (app.now(), browser.id.clone());
-    let each = |c: &mut Conn, session: &SessionId, now: Time| -> Written<()> {
-        sessions::end(c, session, now)?;
-        grants::end_with_session(c, session, now)
+    let entry = |session: &Session| {
+        let entry = app.entry(Actor::User, What::SignOut).user(&session.user).session(&session.id);
+        entry.source(source)
     };
+    let ended = ended.iter().map(|session| (session.id.clone(), entry(session))).collect::<Vec<_>>();
     app.store
         .write(move |c| {
-            ended.iter().try_for_each(|session| each(c, session, now))?;
+            for (session, entry) in &ended {
+                sessions::end(c, session, now)?;
+                grants::end_with_session(c, session, now)?;
+                audit::append(c, entry)?;
+            }
             interactions::finish_all(c, &browser, now)
         })
         .await

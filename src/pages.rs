@@ -29,6 +29,35 @@ pub struct LoginPage {
     pub frame: Frame,
     pub form: Form,
     pub hint: String,
+    /// People may make accounts for themselves.
+    pub create: bool,
+}
+
+#[derive(Template)]
+#[template(path = "create.html")]
+pub struct CreatePage {
+    pub frame: Frame,
+    pub form: Form,
+    pub name: String,
+}
+
+#[derive(Template)]
+#[template(path = "select-account.html")]
+pub struct SelectPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub people: Vec<Person>,
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+pub struct ConsentPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+    pub asker: String,
+    pub wants: Vec<String>,
+    pub lasts: &'static str,
 }
 
 #[derive(Template)]
@@ -119,7 +148,18 @@ mod tests {
         let person = Person { user: UserId::from_text("u"), username: "ada<b>".into() };
         let (other_way, other_account) = (true, true);
         let pages = [
-            LoginPage { frame: frame(), form: form(), hint: "\" onfocus=x".into() }.render(),
+            LoginPage { frame: frame(), form: form(), hint: "\" onfocus=x".into(), create: true }.render(),
+            CreatePage { frame: frame(), form: form(), name: "\" onfocus=x".into() }.render(),
+            SelectPage { frame: frame(), form: form(), people: vec![person.clone()] }.render(),
+            ConsentPage {
+                frame: frame(),
+                form: form(),
+                person: person.clone(),
+                asker: "<i>shop".into(),
+                wants: vec!["<b>all</b>".into()],
+                lasts: "for ever",
+            }
+            .render(),
             PasswordPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }
                 .render(),
             TotpPage { frame: frame(), form: form(), person, other_way, other_account }.render(),

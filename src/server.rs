@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::config::Tls;
+use crate::rotation;
 use crate::store;
 use crate::store::connection::DatabaseUrl;
 use crate::web::edge::edge;
@@ -22,12 +23,15 @@ use rustls::pki_types::pem::PemObject;
 use std::fs::File;
 use std::fs::TryLockError;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 const MOST_BODY: usize = 64 * 1024;
 const SLOW_REQUEST: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const GRACE_SECONDS: u64 = 10;
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOKS_PER_ROTATION: u64 = 120;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// A server that is bound and not running yet.
@@ -54,9 +58,11 @@ impl Bound {
     /// Serves until SIGTERM or SIGINT; requests under way get ten seconds to finish.
     pub async fn run(self) -> anyhow::Result<()> {
         let (server, app, _lock) = (self.server()?, self.app, self._only_one);
-        let sweeping = tokio::spawn(sweep(app));
+        let sweeping = tokio::spawn(sweep(app.clone()));
+        let watching = tokio::spawn(watch_keys(app.into_inner()));
         let ended = server.await;
         sweeping.abort();
+        watching.abort();
         tracing::info!("stopped");
         Ok(ended?)
     }
@@ -114,16 +120,35 @@ fn https(tls: &Tls) -> anyhow::Result<ServerConfig> {
 async fn sweep(app: Data<App>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        let now = app.now();
+        let (now, audit) = (app.now(), app.config.lifetimes.audit);
         loop {
-            match app.store.write(move |c| store::sweep::batch(c, now)).await {
+            match app.store.write(move |c| store::sweep::batch(c, now, audit)).await {
                 Ok(0) => break,
-                Ok(rows) => tracing::debug!(rows, "swept"),
+                Ok(rows) => app.metrics.swept(rows),
                 Err(why) => {
+                    app.metrics.sweep_failed();
                     tracing::warn!(%why, "sweep failed");
                     break;
                 }
             }
         }
+    }
+}
+
+/// Takes up what changes in the folder of keys within a second, and makes successors in time.
+async fn watch_keys(app: Arc<App>) {
+    let mut seen = String::new();
+    let mut looks = 0_u64;
+    loop {
+        if let Err(why) = rotation::reload(&app, &mut seen) {
+            tracing::error!(%why, "keys.unreadable");
+        }
+        if looks.is_multiple_of(LOOKS_PER_ROTATION)
+            && let Err(why) = rotation::rotate_due(&app).await
+        {
+            tracing::error!(%why, "keys.not_rotated");
+        }
+        looks += 1;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -33,8 +33,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// Does the account require a second factor? Only TOTP makes it so; a passkey is optional and raises no floor.
-    pub fn requires_second_factor(&self) -> bool {
+    /// Does the account require AAL2? Only TOTP makes it so; a passkey is optional and raises no floor.
+    pub fn requires_aal2(&self) -> bool {
         let totp = self.factors.iter().any(|factor| factor.method == Method::Otp);
         totp && self.second_factor == SecondFactor::SignIn
     }

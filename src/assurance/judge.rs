@@ -131,10 +131,22 @@ impl<'a> Judge<'a> {
     }
 
     fn floors_served<'e>(&self, events: &'e [Event], account: &Account) -> Option<Vec<Served<'e>>> {
-        let own = account.requires_second_factor().then(|| self.policy.second_factor());
         let named = self.need.floors.iter().map(|name| self.policy.class(name));
         // A floor that the policy no longer knows can't be met: fail closed.
-        named.chain(own.map(Some)).map(|class| self.served(class?, events)).collect()
+        let mut served = named.map(|class| self.served(class?, events)).collect::<Option<Vec<_>>>()?;
+        if account.requires_aal2() {
+            served.push(self.second_factor_served(events)?);
+        }
+        Some(served)
+    }
+
+    /// Whether the events serve the class that a mandatory second factor asks for.
+    pub fn shows_second_factor(&self, events: &[Event]) -> bool {
+        self.second_factor_served(events).is_some()
+    }
+
+    fn second_factor_served<'e>(&self, events: &'e [Event]) -> Option<Served<'e>> {
+        self.served(self.policy.second_factor(), events)
     }
 
     /// The best combination of a class: the newest `auth_time`, then the first in the policy.

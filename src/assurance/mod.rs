@@ -1,6 +1,7 @@
 //! The heart: from what was shown, by whom and when, to the one true statement that a token may make.
 //! Pure and total; the only place where `acr`, `amr` and `auth_time` come from (OIDC Core §2, RFC 9470 §5).
 
+pub mod aal;
 pub mod factors;
 pub mod ledger;
 pub mod need;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 /// Made from the request, its client and its resource servers; kept with the interaction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Need {
     pub requested: Requested,
     /// Classes that must hold whatever was requested.
@@ -23,9 +23,10 @@ pub struct Need {
 }
 
 /// Names of classes, as the client wrote them, in its order of preference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Requested {
     /// The weakest class will do.
+    #[default]
     Any,
     /// RFC 9470 §5: one of these, or an error.
     Required(Vec<String>),

@@ -2,8 +2,13 @@
 
 use super::AuthorizationRequest;
 use super::AuthorizeError;
+use super::verdict::Known;
+use super::verdict::step_up;
 use crate::app::App;
+use crate::assurance::aal;
+use crate::assurance::aal::Aal;
 use crate::assurance::ledger::Assurance;
+use crate::assurance::ledger::Event;
 use crate::base::id::ClientId;
 use crate::base::id::GrantId;
 use crate::base::id::SessionId;
@@ -19,12 +24,15 @@ use crate::protocol::redirect_uri::ReturnAddress;
 use crate::protocol::standard_claims::OFFLINE;
 use crate::store::StoreError;
 use crate::store::Written;
+use crate::store::audit;
+use crate::store::audit::Actor;
+use crate::store::audit::Entry;
+use crate::store::audit::What;
 use crate::store::connection::Conn;
 use crate::store::grants;
 use crate::store::grants::CodeTimes;
 use crate::store::grants::Grant;
 use crate::store::sessions;
-use crate::store::sessions::Session;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -50,6 +58,7 @@ struct Issue {
     grant: Grant,
     code: Secret,
     times: CodeTimes,
+    entry: Entry,
 }
 
 impl Follow {
@@ -74,11 +83,14 @@ impl Follow {
 pub async fn silently(
     app: &App,
     request: &AuthorizationRequest,
-    session: &Session,
+    known: &Known<'_>,
+    source: &str,
     assurance: &Assurance,
 ) -> Result<Response, AuthorizeError> {
     let follow = Follow::of(request);
-    let issue = issue(app, &follow, &session.user, assurance)?;
+    let Known { session, account, .. } = known;
+    let aal = (session_aal(app, &session.events), aal::of_account(account));
+    let issue = issue(app, &follow, &session.user, assurance, source, aal)?;
     let response = issue.response(app, &follow.address);
     let (session, now) = (session.id.clone(), app.now());
     app.store
@@ -87,6 +99,7 @@ pub async fn silently(
             issue.write(c, &session)
         })
         .await?;
+    app.metrics.authorization("code");
     Ok(response)
 }
 
@@ -98,26 +111,48 @@ pub async fn after(
 ) -> Result<Answered, StoreError> {
     let follow = Follow::from_json(&interaction.then_body)?;
     let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
-    let issue = issue(app, &follow, &person.user, assurance)?;
+    let account = interaction.account.as_ref().map_or(Aal::One, aal::of_account);
+    let aal = (session_aal(app, &interaction.events()), account);
+    let issue = issue(app, &follow, &person.user, assurance, &interaction.source, aal)?;
     let response = issue.response(app, &follow.address);
+    let step_up = interaction.session().and_then(|_| step_up(&interaction.ask.need, &app.config.policy));
+    let step_up = step_up.map(str::to_owned);
     let settled = settle::settle(app, interaction, move |c, session| issue.write(c, session)).await?;
+    app.metrics.authorization("code");
+    step_up.iter().for_each(|class| app.metrics.step_up(class, "done"));
     Ok(Answered { response, cookie: settled.cookie })
 }
 
 /// The interaction ends without an answer: the client is told why.
 pub async fn refused(app: &App, interaction: Interaction, fault: &Fault) -> Result<Response, StoreError> {
     let follow = Follow::from_json(&interaction.then_body)?;
-    settle::end(app, interaction).await?;
+    let entry = interaction.progress.person.as_ref().map(|person| {
+        let entry = app.entry(Actor::User, What::Authorization).user(&person.user).client(&follow.client);
+        entry.source(&interaction.source).refused(fault.code.as_str())
+    });
+    settle::end(app, interaction, entry).await?;
     Ok(error_response(app, &follow.address, fault))
 }
 
 /// RFC 6749 §4.1.2.1.
 pub fn error_response(app: &App, address: &ReturnAddress, fault: &Fault) -> Response {
+    app.metrics.authorization(fault.code.as_str());
     let members = [("error", fault.code.as_str()), ("error_description", &fault.description)];
     address.respond(app.config.issuer.as_str(), &members)
 }
 
-fn issue(app: &App, follow: &Follow, user: &UserId, assurance: &Assurance) -> Result<Issue, StoreError> {
+fn session_aal(app: &App, events: &[Event]) -> Aal {
+    aal::of_session(events, &app.config.policy, app.now())
+}
+
+fn issue(
+    app: &App,
+    follow: &Follow,
+    user: &UserId,
+    assurance: &Assurance,
+    source: &str,
+    aal: (Aal, Aal),
+) -> Result<Issue, StoreError> {
     let (now, lifetimes, entropy) = (app.now(), app.config.lifetimes, app.entropy.as_ref());
     let grant = Grant {
         id: GrantId::generate(entropy, now),
@@ -134,7 +169,10 @@ fn issue(app: &App, follow: &Follow, user: &UserId, assurance: &Assurance) -> Re
     let code_expires_at = now.plus(lifetimes.code);
     // A used code is known for as long as what it bought may live, so that a replay can revoke it.
     let expires_at = code_expires_at.plus(lifetimes.access_token.max(lifetimes.id_token));
-    Ok(Issue { grant, code: Secret::generate(entropy), times: CodeTimes { code_expires_at, expires_at } })
+    let entry = app.entry(Actor::User, What::Authorization).user(user).client(&follow.client).source(source);
+    let entry = entry.acr(&assurance.acr).aal(aal.0, aal.1);
+    let times = CodeTimes { code_expires_at, expires_at };
+    Ok(Issue { grant, code: Secret::generate(entropy), times, entry })
 }
 
 impl Issue {
@@ -145,7 +183,8 @@ impl Issue {
     fn write(self, c: &mut Conn, session: &SessionId) -> Written<()> {
         sessions::answered(c, session, &self.grant.client, self.grant.granted_at)?;
         let grant = Grant { session: session.clone(), ..self.grant };
-        grants::insert(c, &grant, &self.code.hash(), &self.times)
+        grants::insert(c, &grant, &self.code.hash(), &self.times)?;
+        audit::append(c, &self.entry.session(session))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which of the accounts that are signed in a request is about. Pure.
 
-use crate::assurance::need::Need;
+use super::request::AuthorizationRequest;
 use crate::base::id::SessionId;
 use crate::store::sessions::Session;
 
@@ -13,17 +13,19 @@ pub enum Choice<'a> {
     Unclear,
 }
 
-/// The subject that is named; else the only one; else the one this client was last answered for.
+/// The subject that is named; else the one that is made; else the only one; else the one this client was last answered for.
 pub fn choose<'a>(
     sessions: &'a [Session],
-    need: &Need,
-    select_account: bool,
+    request: &AuthorizationRequest,
     last_answered: Option<&SessionId>,
 ) -> Choice<'a> {
-    if let Some(subject) = &need.subject {
+    if let Some(subject) = &request.need.subject {
         return sessions.iter().find(|s| s.user == *subject).map_or(Choice::Nobody, Choice::Session);
     }
-    if select_account {
+    if request.create {
+        return Choice::Nobody;
+    }
+    if request.select_account {
         return Choice::Unclear;
     }
     match sessions {

@@ -5,13 +5,9 @@ pub mod answer;
 pub mod choose;
 pub mod need;
 pub mod request;
+pub mod verdict;
 
 use crate::app::App;
-use crate::assurance::Decision;
-use crate::assurance::Reason;
-use crate::assurance::SessionView;
-use crate::assurance::decide;
-use crate::assurance::factors::Account;
 use crate::base::id::InteractionId;
 use crate::base::id::SessionId;
 use crate::base::secret::Secret;
@@ -20,15 +16,20 @@ use crate::interaction::Ask;
 use crate::interaction::OpenError;
 use crate::interaction::Then;
 use crate::interaction::Visitor;
-use crate::interaction::next_step::refusal;
+use crate::interaction::next_step::Stand;
+use crate::interaction::next_step::next_step;
 use crate::interaction::progress::Person;
 use crate::interaction::progress::Progress;
-use crate::protocol::error::ErrorCode;
+use crate::interaction::submit::Page;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::redirect_uri::Response;
 use crate::protocol::redirect_uri::ReturnAddress;
 use crate::store::StoreError;
+use crate::store::audit;
+use crate::store::audit::Actor;
+use crate::store::audit::What;
+use crate::store::consents;
 use crate::store::credentials;
 use crate::store::sessions;
 use crate::store::sessions::Session;
@@ -37,6 +38,11 @@ use choose::Choice;
 use choose::choose;
 use request::AuthorizationRequest;
 use thiserror::Error;
+use verdict::Known;
+use verdict::Verdict;
+use verdict::Who;
+use verdict::step_up;
+use verdict::verdict;
 
 /// What a request that can be answered gets.
 #[derive(Debug)]
@@ -65,54 +71,60 @@ pub enum AuthorizeError {
 /// Answers an authorization request, or opens the interaction that will.
 pub async fn begin(app: &App, parameters: &Parameters, visitor: &Visitor) -> Result<Begun, AuthorizeError> {
     let request = request::receive(app, parameters).await?;
-    let person = who_is_it(app, &request, visitor).await?;
-    let refused = |fault: Fault| AuthorizeError::Client(Box::new(request.address.clone()), fault);
-    let Some((session, account)) = &person else {
-        return match decide(&request.need, None, None, &app.config.policy, app.now()) {
-            Decision::Challenge(_) => open(app, &request, visitor, None).await,
-            Decision::Refuse(reason) => Err(refused(refusal(reason))),
-            // Without a person nothing is stated and nothing set up.
-            Decision::Satisfied(_) | Decision::Enrol(_) => Err(refused(refusal(Reason::Unmet))),
-        };
+    let sessions = visitor.browser.as_ref().map(|browser| browser.sessions.as_slice()).unwrap_or_default();
+    let who = who(app, &request, sessions).await?;
+    let verdict = verdict(&request, &who, &app.config.policy, app.now());
+    let known = match &who {
+        Who::Known(known) => Some(known),
+        Who::Nobody | Who::Unclear => None,
     };
-    let view = SessionView { user: &session.user, events: &session.events };
-    match decide(&request.need, Some(&view), Some(account), &app.config.policy, app.now()) {
-        Decision::Satisfied(assurance) => {
-            Ok(Begun::Answer(answer::silently(app, &request, session, &assurance).await?))
+    if let (Some(_), Some(class)) = (known, step_up(&request.need, &app.config.policy)) {
+        let outcome = match &verdict {
+            Verdict::Code(_) => "met",
+            Verdict::Page => "asked",
+            Verdict::Error(fault) => fault.code.as_str(),
+        };
+        app.metrics.step_up(class, outcome);
+    }
+    match (verdict, known) {
+        (Verdict::Code(assurance), Some(known)) => {
+            let response = answer::silently(app, &request, known, &visitor.source, &assurance).await?;
+            Ok(Begun::Answer(response))
         }
-        Decision::Challenge(_) => open(app, &request, visitor, Some(session)).await,
-        Decision::Enrol(_) => Err(refused(refusal(Reason::Unmet))),
-        Decision::Refuse(reason) => Err(refused(refusal(reason))),
+        (Verdict::Code(_) | Verdict::Page, _) => open(app, &request, visitor, &who).await,
+        (Verdict::Error(fault), known) => {
+            if let Some(known) = known {
+                let entry = app.entry(Actor::User, What::Authorization).user(&known.session.user);
+                let entry = entry.client(&request.client.id).session(&known.session.id);
+                let entry = entry.source(&visitor.source).refused(fault.code.as_str());
+                app.store.write(move |c| audit::append(c, &entry)).await?;
+            }
+            Err(AuthorizeError::Client(Box::new(request.address), fault))
+        }
     }
 }
 
-/// The session that the request is about, and what its user has.
-async fn who_is_it<'a>(
+/// Whom the request is about, of those who are signed in, with what they have and have approved.
+pub async fn who<'a>(
     app: &App,
     request: &AuthorizationRequest,
-    visitor: &'a Visitor,
-) -> Result<Option<(&'a Session, Account)>, AuthorizeError> {
-    let sessions = visitor.browser.as_ref().map(|browser| browser.sessions.as_slice()).unwrap_or_default();
+    sessions: &'a [Session],
+) -> Result<Who<'a>, StoreError> {
     let last = if sessions.len() > 1 { last_answered(app, request, sessions).await? } else { None };
-    let session = match choose(sessions, &request.need, request.select_account, last.as_ref()) {
+    let session = match choose(sessions, request, last.as_ref()) {
         Choice::Session(session) => session,
-        Choice::Nobody => return Ok(None),
-        Choice::Unclear if request.need.silent => {
-            let none_known = decide(&request.need, None, None, &app.config.policy, app.now());
-            let fault = match none_known {
-                Decision::Refuse(Reason::UnknownClass) => refusal(Reason::UnknownClass),
-                _ => Fault::new(
-                    ErrorCode::AccountSelectionRequired,
-                    "Several accounts are signed in, and prompt=none forbids asking for one.",
-                ),
-            };
-            return Err(AuthorizeError::Client(Box::new(request.address.clone()), fault));
-        }
-        Choice::Unclear => return Ok(None),
+        Choice::Nobody => return Ok(Who::Nobody),
+        Choice::Unclear => return Ok(Who::Unclear),
     };
-    let user = session.user.clone();
-    let account = app.store.read(move |c| credentials::account(c, &user)).await?;
-    Ok(account.map(|account| (session, account)))
+    let (user, client) = (session.user.clone(), request.client.id.clone());
+    let read = app.store.read(move |c| {
+        let Some(account) = credentials::account(c, &user)? else { return Ok(None) };
+        Ok(Some((account, consents::of(c, &user, &client)?)))
+    });
+    Ok(match read.await? {
+        Some((account, remembered)) => Who::Known(Known { session, account, remembered }),
+        None => Who::Nobody,
+    })
 }
 
 async fn last_answered(
@@ -128,16 +140,53 @@ async fn open(
     app: &App,
     request: &AuthorizationRequest,
     visitor: &Visitor,
-    session: Option<&Session>,
+    who: &Who<'_>,
 ) -> Result<Begun, AuthorizeError> {
-    let ask =
-        Ask { need: request.need.clone(), asker: request.asker(), login_hint: request.login_hint.clone() };
-    let person = session.map(|s| Person { user: s.user.clone(), username: s.username.clone() });
-    let progress = Progress { person, ..Progress::default() };
+    let (ask, progress) = asked(request, who);
     let then = Then { kind: answer::KIND, body: Follow::of(request).to_json()? };
     match interaction::open(app, visitor, ask, progress, then).await {
         Ok(opened) => Ok(Begun::Page { interaction: opened.id, cookie: opened.cookie }),
         Err(OpenError::TooMany) => Err(AuthorizeError::TooMany),
         Err(OpenError::Store(error)) => Err(error.into()),
     }
+}
+
+/// The page that an interaction of this request would begin with, where `sessions` are signed in.
+pub fn first_page(
+    app: &App,
+    request: &AuthorizationRequest,
+    who: &Who<'_>,
+    sessions: &[Session],
+) -> Option<Page> {
+    let (ask, progress) = asked(request, who);
+    let known = match who {
+        Who::Known(known) => Some(known),
+        Who::Nobody | Who::Unclear => None,
+    };
+    let stand = Stand {
+        events: known.map(|known| known.session.events.as_slice()).unwrap_or_default(),
+        account: known.map(|known| &known.account),
+        signed_in: known.is_some(),
+        anybody: !sessions.is_empty(),
+        remembered: known.map(|known| known.remembered.as_slice()).unwrap_or_default(),
+    };
+    Page::of(&next_step(&ask, &progress, &stand, &app.config.policy, app.now()))
+}
+
+fn asked(request: &AuthorizationRequest, who: &Who) -> (Ask, Progress) {
+    let ask = Ask {
+        need: request.need.clone(),
+        asker: request.asker(),
+        login_hint: request.login_hint.clone(),
+        select: matches!(who, Who::Unclear),
+        create: request.create,
+        approval: Some(request.approval.clone()),
+    };
+    let person = match who {
+        Who::Known(Known { session, .. }) => {
+            Some(Person { user: session.user.clone(), username: session.username.clone() })
+        }
+        Who::Nobody | Who::Unclear => None,
+    };
+    (ask, Progress { person, ..Progress::default() })
 }

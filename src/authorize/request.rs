@@ -11,6 +11,9 @@ use crate::base::id::UserId;
 use crate::client;
 use crate::client::Client;
 use crate::interaction::Asker;
+use crate::interaction::approval::Approval;
+use crate::interaction::approval::AskedScope;
+use crate::interaction::approval::ResourceName;
 use crate::mint::granted::GrantedRequest;
 use crate::mint::granted::GrantedResource;
 use crate::mint::id_token;
@@ -18,7 +21,6 @@ use crate::protocol::claims_request::ClaimsRequest;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::list::TokenList;
-use crate::protocol::metadata::ClientMetadata;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::pkce::Challenge;
 use crate::protocol::prompt::Prompt;
@@ -35,6 +37,9 @@ pub struct AuthorizationRequest {
     pub address: ReturnAddress,
     pub need: Need,
     pub select_account: bool,
+    /// An account shall be made.
+    pub create: bool,
+    pub approval: Approval,
     pub login_hint: Option<String>,
     pub granted: GrantedRequest,
 }
@@ -50,12 +55,14 @@ pub async fn receive(app: &App, parameters: &Parameters) -> Result<Authorization
     let identifiers = parameters.many("resource").map_err(told)?;
     let resources = resource_servers(app, &identifiers).await?.map_err(told)?;
     let wishes = wishes(app, &client, parameters).map_err(told)?;
-    let metadata = resources.iter().map(|(_, m)| m.clone()).collect::<Vec<_>>();
+    let metadata = resources.iter().map(|server| server.metadata.clone()).collect::<Vec<_>>();
     let need = need(&wishes, &client.metadata, &metadata, &app.config.policy).map_err(told)?;
     let granted = granted(&client, &address, parameters, &resources).map_err(told)?;
     let login_hint = parameters.one("login_hint").map_err(told)?.map(str::to_owned);
     let select_account = wishes.prompt.select_account;
-    Ok(AuthorizationRequest { client, address, need, select_account, login_hint, granted })
+    let create = wishes.prompt.create && need.subject.is_none();
+    let approval = approval(&client, wishes.prompt.consent, &granted, &resources);
+    Ok(AuthorizationRequest { client, address, need, select_account, create, approval, login_hint, granted })
 }
 
 impl AuthorizationRequest {
@@ -132,7 +139,7 @@ fn shape(client: &Client, parameters: &Parameters) -> Result<(), Fault> {
 async fn resource_servers(
     app: &App,
     identifiers: &[&str],
-) -> Result<Result<Vec<(String, ClientMetadata)>, Fault>, AuthorizeError> {
+) -> Result<Result<Vec<Client>, Fault>, AuthorizeError> {
     let mut wanted = identifiers.iter().map(|identifier| (*identifier).to_owned()).collect::<Vec<_>>();
     wanted.sort();
     wanted.dedup();
@@ -141,7 +148,7 @@ async fn resource_servers(
         .store
         .read(move |c| clients::by_resources(c, &names.iter().map(String::as_str).collect::<Vec<_>>()));
     let known = rows.await?.into_iter().filter_map(Client::from_row);
-    let known = known.filter_map(|c| Some((c.metadata.resource.clone()?, c.metadata))).collect::<Vec<_>>();
+    let known = known.collect::<Vec<_>>();
     if known.len() < wanted.len() {
         return Ok(Err(Fault::new(
             ErrorCode::InvalidTarget,
@@ -152,11 +159,8 @@ async fn resource_servers(
 }
 
 fn wishes(app: &App, client: &Client, parameters: &Parameters) -> Result<Wishes, Fault> {
-    let prompt = parameters.one("prompt")?.map(Prompt::parse).transpose()?.unwrap_or_default();
-    if prompt.consent {
-        let description = "prompt=consent can't be served: consent is not asked for here yet.";
-        return Err(Fault::new(ErrorCode::ConsentRequired, description));
-    }
+    let prompt = parameters.one("prompt")?.map(|raw| Prompt::parse(raw, app.config.create_accounts));
+    let prompt = prompt.transpose()?.unwrap_or_default();
     let claims = claims(parameters)?;
     let acr_values =
         parameters.one("acr_values")?.map(|raw| TokenList::parse("acr_values", raw)).transpose()?;
@@ -203,7 +207,7 @@ fn granted(
     client: &Client,
     address: &ReturnAddress,
     parameters: &Parameters,
-    resources: &[(String, ClientMetadata)],
+    resources: &[Client],
 ) -> Result<GrantedRequest, Fault> {
     let challenge =
         Challenge::parse(parameters.one("code_challenge")?, parameters.one("code_challenge_method")?)?;
@@ -218,14 +222,15 @@ fn granted(
         asked.filtered(|scope| allowed(scope) && scopes.iter().any(|known| known == scope))
     };
     let mut scope = defined(&standard_claims::SCOPES.map(str::to_owned)).to_vec();
-    // OIDC Core §11: only with consent, which an administrator has given for a client that skips it.
+    // OIDC Core §11: the approval names it; nobody gets it unasked.
     let refreshes = client.metadata.grant_types.iter().any(|grant| grant == "refresh_token");
-    if refreshes && client.metadata.skip_consent && asked.contains(OFFLINE) && allowed(OFFLINE) {
+    if refreshes && asked.contains(OFFLINE) && allowed(OFFLINE) {
         scope.push(OFFLINE.to_owned());
     }
-    let resources = resources.iter().map(|(identifier, metadata)| GrantedResource {
-        identifier: identifier.clone(),
-        scope: defined(&metadata.scopes_supported),
+    let resources = resources.iter().map(|server| GrantedResource {
+        identifier: server.metadata.resource.clone().unwrap_or_default(),
+        scope: defined(&server.metadata.scopes_supported),
+        alg: server.metadata.access_token_signed_response_alg,
     });
     Ok(GrantedRequest {
         redirect_uri: address.uri().to_owned(),
@@ -235,4 +240,20 @@ fn granted(
         resources: resources.collect(),
         id_token_claims: claims(parameters)?.id_token,
     })
+}
+
+/// What the client would get, to be approved: each scope, and the resource servers whose tokens it would hold.
+fn approval(client: &Client, anew: bool, granted: &GrantedRequest, resources: &[Client]) -> Approval {
+    let own = granted.scope.iter().map(|scope| AskedScope { name: scope.to_owned(), at: None });
+    let mut scopes = own.collect::<Vec<_>>();
+    for (resource, server) in granted.resources.iter().zip(resources) {
+        let name = server.name().to_owned();
+        let at = Some(ResourceName { identifier: resource.identifier.clone(), name });
+        scopes.extend(resource.scope.iter().map(|s| AskedScope { name: s.to_owned(), at: at.clone() }));
+        scopes.push(AskedScope { name: String::new(), at });
+    }
+    if scopes.is_empty() {
+        scopes.push(AskedScope { name: String::new(), at: None });
+    }
+    Approval { client: client.id.clone(), scopes, anew, given: client.metadata.skip_consent }
 }

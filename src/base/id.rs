@@ -54,6 +54,8 @@ ids! {
     InteractionId
     /// One authorization: a code and everything it bought.
     GrantId
+    /// One line of the audit.
+    AuditId
 }
 
 fn uuid_v7(entropy: &dyn Entropy, now: Time) -> String {

@@ -7,7 +7,10 @@ use crate::app::App;
 use crate::base::id::ClientId;
 use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
+use crate::jose::assertion::check_keys;
 use crate::protocol::metadata::ClientMetadata;
+use crate::store::audit;
+use crate::store::audit::What;
 use crate::store::clients;
 use crate::store::clients::ClientRow;
 use crate::store::clients::NewClient;
@@ -51,6 +54,18 @@ struct Sound {
     secret: Option<Secret>,
 }
 
+impl Command {
+    pub fn what(&self) -> Option<What> {
+        match self {
+            Self::Add { .. } => Some(What::ClientRegistered),
+            Self::Update { .. } => Some(What::ClientUpdated),
+            Self::Delete { .. } => Some(What::ClientDeleted),
+            Self::RotateSecret { .. } => Some(What::ClientSecretRotated),
+            Self::List | Self::Show { .. } => None,
+        }
+    }
+}
+
 pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {
     match command {
         Command::Add { file } => add(app, object(&file)?).await,
@@ -74,14 +89,20 @@ async fn add(app: &App, mut members: Map<String, Value>) -> anyhow::Result<Said>
     let sound = sound(app, members, given, None)?;
     let (hash, now) = (sound.secret.as_ref().map(Secret::hash), app.now());
     let (row_id, json, resource) = (id.clone(), sound.json.clone(), sound.metadata.resource.clone());
+    let (origins, entry) = (sound.metadata.origins(), super::entry(app, What::ClientRegistered).client(&id));
     let registered = app.store.write(move |c| {
         let new = NewClient {
             id: &row_id,
             metadata: &json,
             secret_hash: hash.as_ref(),
             resource: resource.as_deref(),
+            origins: &origins,
         };
-        clients::insert(c, &new, now)
+        let registered = clients::insert(c, &new, now)?;
+        if registered == Registered::Done {
+            audit::append(c, &entry)?;
+        }
+        Ok(registered)
     });
     match registered.await? {
         Registered::Done => Ok(said(registration(&id, &sound))),
@@ -105,20 +126,26 @@ async fn update(app: &App, id: &str, mut members: Map<String, Value>) -> anyhow:
         };
     }
     let sound = sound(app, merged, given, row.secret_hash.as_ref())?;
-    let hash = match (&sound.secret, sound.metadata.is_public()) {
-        (_, true) => None,
-        (Some(secret), false) => Some(secret.hash()),
-        (None, false) => row.secret_hash.clone(),
+    let hash = match (&sound.secret, sound.metadata.has_secret()) {
+        (_, false) => None,
+        (Some(secret), true) => Some(secret.hash()),
+        (None, true) => row.secret_hash.clone(),
     };
     let (row_id, json, resource) = (row.id.clone(), sound.json.clone(), sound.metadata.resource.clone());
+    let (origins, entry) = (sound.metadata.origins(), super::entry(app, What::ClientUpdated).client(&row.id));
     let registered = app.store.write(move |c| {
         let new = NewClient {
             id: &row_id,
             metadata: &json,
             secret_hash: hash.as_ref(),
             resource: resource.as_deref(),
+            origins: &origins,
         };
-        clients::update(c, &new, row.version)
+        let registered = clients::update(c, &new, row.version)?;
+        if registered == Registered::Done {
+            audit::append(c, &entry)?;
+        }
+        Ok(registered)
     });
     match registered.await? {
         Registered::Done => Ok(said(registration(&row.id, &sound))),
@@ -129,7 +156,15 @@ async fn update(app: &App, id: &str, mut members: Map<String, Value>) -> anyhow:
 
 async fn delete(app: &App, id: String) -> anyhow::Result<Said> {
     let wanted = ClientId::from_text(&id);
-    match app.store.write(move |c| clients::delete(c, &wanted)).await? {
+    let entry = super::entry(app, What::ClientDeleted).client(&wanted);
+    let deleted = app.store.write(move |c| {
+        let deleted = clients::delete(c, &wanted)?;
+        if deleted {
+            audit::append(c, &entry)?;
+        }
+        Ok(deleted)
+    });
+    match deleted.await? {
         true => Ok(Said { json: json!({"client_id": id}), words: format!("{id} is deleted.") }),
         false => bail!("no client has the client_id {id:?}; see `stepgate client list`"),
     }
@@ -138,7 +173,15 @@ async fn delete(app: &App, id: String) -> anyhow::Result<Said> {
 async fn rotate_secret(app: &App, id: String) -> anyhow::Result<Said> {
     let (wanted, secret) = (ClientId::from_text(&id), Secret::generate(app.entropy.as_ref()));
     let hash = secret.hash();
-    match app.store.write(move |c| clients::replace_secret(c, &wanted, &hash)).await? {
+    let entry = super::entry(app, What::ClientSecretRotated).client(&wanted);
+    let replaced = app.store.write(move |c| {
+        let replaced = clients::replace_secret(c, &wanted, &hash)?;
+        if replaced {
+            audit::append(c, &entry)?;
+        }
+        Ok(replaced)
+    });
+    match replaced.await? {
         true => Ok(said(
             json!({"client_id": id, "client_secret": secret.reveal(), "client_secret_expires_at": 0}),
         )),
@@ -170,15 +213,18 @@ fn sound(
 ) -> anyhow::Result<Sound> {
     let policy = &app.config.policy;
     let metadata = ClientMetadata::parse(Value::Object(members), |name| policy.class(name).is_some())
-        .map_err(anyhow::Error::msg)?;
-    let secret = match (metadata.is_public(), given) {
-        (true, Some(_)) => {
-            bail!("client_secret: a client with token_endpoint_auth_method none has no secret")
+        .map_err(|why| anyhow::Error::msg(why).context("the metadata can't be used"))?;
+    if let Some(jwks) = &metadata.jwks {
+        check_keys(jwks).map_err(anyhow::Error::msg)?;
+    }
+    let secret = match (metadata.has_secret(), given) {
+        (false, Some(_)) => {
+            bail!("client_secret: a client with this token_endpoint_auth_method has no secret")
         }
-        (true, None) => None,
-        (false, Some(given)) => Some(secret(&given)?),
-        (false, None) if known.is_some() => None,
-        (false, None) => Some(Secret::generate(app.entropy.as_ref())),
+        (false, None) => None,
+        (true, Some(given)) => Some(secret(&given)?),
+        (true, None) if known.is_some() => None,
+        (true, None) => Some(Secret::generate(app.entropy.as_ref())),
     };
     let json = serde_json::to_string(&metadata)?;
     Ok(Sound { metadata, json, secret })

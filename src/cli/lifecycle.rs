@@ -4,6 +4,8 @@ use super::Said;
 use crate::app::App;
 use crate::assurance::ledger::Method;
 use crate::interaction::brake;
+use crate::store::audit;
+use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::events;
 use crate::store::grants;
@@ -16,31 +18,45 @@ use serde_json::json;
 /// Sessions and grants end and do not come back when the user is enabled again.
 pub async fn disable(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
+    let entry = super::entry(app, What::UserDisabled).user(&id);
     app.store
         .write(move |c| {
             users::set_disabled(c, &id, Some(now))?;
             sessions::end_all(c, &id, now)?;
-            grants::revoke_of_user(c, &id, "user disabled", now)
+            grants::revoke_of_user(c, &id, "user disabled", now)?;
+            audit::append(c, &entry)
         })
         .await?;
     Ok(said(&user, "is disabled; their sessions and grants have ended."))
 }
 
 pub async fn enable(app: &App, user: User) -> anyhow::Result<Said> {
-    let id = user.id.clone();
-    app.store.write(move |c| users::set_disabled(c, &id, None)).await?;
+    let (id, entry) = (user.id.clone(), super::entry(app, What::UserEnabled).user(&user.id));
+    app.store
+        .write(move |c| {
+            users::set_disabled(c, &id, None)?;
+            audit::append(c, &entry)
+        })
+        .await?;
     Ok(said(&user, "is enabled."))
 }
 
 /// Forgets the failed tries that were counted against the account, whoever made them.
 pub async fn unlock(app: &App, user: User) -> anyhow::Result<Said> {
-    brake::unlock(app, &user.id).await?;
+    let (id, entry) = (user.id.clone(), super::entry(app, What::UserUnlocked).user(&user.id));
+    app.store
+        .write(move |c| {
+            brake::unlock(c, &id)?;
+            audit::append(c, &entry)
+        })
+        .await?;
     Ok(said(&user, "may try again."))
 }
 
 /// Takes the second factor away: what was shown with it no longer stands, nor what was granted for it.
 pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
+    let entry = super::entry(app, What::UserFactorsReset).user(&id);
     let removed = app.store.write(move |c| {
         let factors = credentials::of_user(c, &id)?.into_iter().filter(|factor| factor.method != Method::Pwd);
         let factors = factors.collect::<Vec<_>>();
@@ -48,6 +64,9 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
             credentials::remove(c, &factor.id)?;
             events::void(c, &factor.id, now)?;
             grants::revoke_resting_on(c, &id, &factor.id, now)?;
+        }
+        if !factors.is_empty() {
+            audit::append(c, &entry)?;
         }
         Ok(factors.len())
     });
@@ -59,10 +78,12 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
 
 pub async fn delete(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
+    let entry = super::entry(app, What::UserDeleted).user(&id).because(&user.username);
     app.store
         .write(move |c| {
             grants::revoke_of_user(c, &id, "user deleted", now)?;
-            users::delete(c, &id)
+            users::delete(c, &id)?;
+            audit::append(c, &entry)
         })
         .await?;
     Ok(said(&user, "is deleted; their sub is never given to anybody else."))

@@ -1,11 +1,14 @@
 //! The commands. Each answers in words, or with `--json` in one JSON value on standard output.
 //! Secrets come by standard input or from a file, never as an argument, where every process could read them.
 
+mod audit;
 mod client;
+mod explain;
 mod input;
 mod key;
 mod lifecycle;
 mod session;
+mod update;
 mod user;
 
 use crate::app::App;
@@ -13,6 +16,9 @@ use crate::base::entropy::SystemEntropy;
 use crate::base::time::SystemClock;
 use crate::config::Config;
 use crate::server;
+use crate::store::audit::Actor;
+use crate::store::audit::Entry;
+use crate::store::audit::What;
 use clap::Parser;
 use clap::Subcommand;
 use serde_json::Value;
@@ -44,6 +50,12 @@ enum Command {
     Migrate,
     /// Read the settings and say what is wrong or doubtful about them.
     CheckConfig,
+    #[command(flatten)]
+    OnDatabase(OnDatabase),
+}
+
+#[derive(Subcommand)]
+enum OnDatabase {
     /// People who sign in.
     #[command(subcommand)]
     User(user::Command),
@@ -56,6 +68,10 @@ enum Command {
     /// Signing keys.
     #[command(subcommand)]
     Key(key::Command),
+    /// Who did what, and what was refused.
+    Audit(audit::Arguments),
+    /// What an authorization request would get, and why.
+    Explain(explain::Arguments),
 }
 
 /// What a command has to say: for programs, and for people.
@@ -74,16 +90,54 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             open(config)?;
             Said { words: format!("{database} is up to date."), json: json!({"database": database}) }
         }
-        Command::User(command) => user::run(&open(config)?, command).await?,
-        Command::Client(command) => client::run(&open(config)?, command).await?,
-        Command::Session(command) => session::run(&open(config)?, command).await?,
-        Command::Key(command) => key::run(&open(config)?, command),
+        Command::OnDatabase(command) => {
+            on_database(&Arc::new(open(config)?), command, arguments.json).await?
+        }
     };
     match arguments.json {
         true => println!("{}", said.json),
         false => println!("{}", said.words.trim_end()),
     }
     Ok(())
+}
+
+/// What was refused is recorded too; what was done records itself, in its own transaction.
+async fn on_database(app: &Arc<App>, command: OnDatabase, in_json: bool) -> anyhow::Result<Said> {
+    let what = command.what();
+    let answered = match command {
+        OnDatabase::User(command) => user::run(app, command).await,
+        OnDatabase::Client(command) => client::run(app, command).await,
+        OnDatabase::Session(command) => session::run(app, command).await,
+        OnDatabase::Key(command) => key::run(app, command).await,
+        OnDatabase::Audit(arguments) => audit::run(app, arguments, in_json).await,
+        OnDatabase::Explain(arguments) => explain::run(app, arguments).await,
+    };
+    if let (Err(why), Some(what)) = (&answered, what) {
+        let entry = entry(app, what).refused(&why.to_string());
+        app.store.write(move |c| crate::store::audit::append(c, &entry)).await?;
+    }
+    answered
+}
+
+/// A line of the audit that somebody at the command line is the cause of.
+fn entry(app: &App, what: What) -> Entry {
+    let name = ["SUDO_USER", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
+    let source = name.map_or_else(|| "command line".to_owned(), |name| format!("command line ({name})"));
+    app.entry(Actor::Administrator, what).source(&source)
+}
+
+impl OnDatabase {
+    /// What the audit calls it; `None` for a command that only looks.
+    fn what(&self) -> Option<What> {
+        match self {
+            Self::User(command) => command.what(),
+            Self::Client(command) => command.what(),
+            Self::Session(session::Command::Revoke { .. }) => Some(What::SessionRevoked),
+            Self::Key(key::Command::Rotate { .. }) => Some(What::KeyRotated),
+            Self::Key(key::Command::Retire { .. }) => Some(What::KeyRetired),
+            _ => None,
+        }
+    }
 }
 
 fn open(config: Config) -> anyhow::Result<App> {

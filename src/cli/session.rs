@@ -4,6 +4,8 @@ use super::Said;
 use super::user::find;
 use crate::app::App;
 use crate::base::id::SessionId;
+use crate::store::audit;
+use crate::store::audit::What;
 use crate::store::grants;
 use crate::store::sessions;
 use crate::store::sessions::Listed;
@@ -41,11 +43,15 @@ async fn list(app: &App, user: &str) -> anyhow::Result<Said> {
 
 async fn revoke(app: &App, sid: String) -> anyhow::Result<Said> {
     let (id, now) = (SessionId::from_text(&sid), app.now());
+    let entry = super::entry(app, What::SessionRevoked).session(&id);
     let ended = app.store.write(move |c| {
-        let lived = sessions::lives(c, &id, now)?;
+        if !sessions::lives(c, &id, now)? {
+            return Ok(false);
+        }
         sessions::end(c, &id, now)?;
         grants::end_with_session(c, &id, now)?;
-        Ok(lived)
+        audit::append(c, &entry)?;
+        Ok(true)
     });
     match ended.await? {
         true => Ok(Said { json: json!({"sid": sid}), words: format!("Session {sid} has ended.") }),

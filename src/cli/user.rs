@@ -3,6 +3,8 @@
 use super::Said;
 use super::input;
 use super::lifecycle;
+use super::update;
+use super::update::Update;
 use crate::app::App;
 use crate::assurance::factors::SecondFactor;
 use crate::assurance::ledger::Method;
@@ -13,8 +15,12 @@ use crate::credential::password::Busy;
 use crate::credential::password::NewPassword;
 use crate::credential::totp::TotpSecret;
 use crate::protocol::standard_claims;
+use crate::store::audit;
+use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
+use crate::store::events;
+use crate::store::grants;
 use crate::store::sessions;
 use crate::store::users;
 use crate::store::users::Added;
@@ -41,6 +47,8 @@ pub enum Command {
     List,
     /// Show a user and the factors they have.
     Show { name: String },
+    /// Change a user's address, claims, groups, or when the second factor is asked for.
+    Update(Update),
     /// Keep a user out; their sessions and grants end.
     Disable { name: String },
     /// Let a user in again.
@@ -51,7 +59,7 @@ pub enum Command {
     ResetMfa { name: String },
     /// Delete a user.
     Delete { name: String },
-    /// Replace a user's password; their sessions end.
+    /// Replace a user's password; their sessions and grants end.
     SetPassword {
         name: String,
         #[command(flatten)]
@@ -91,9 +99,34 @@ pub struct PasswordSource {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum When {
+pub enum When {
     SignIn,
     StepUp,
+}
+
+impl From<When> for SecondFactor {
+    fn from(when: When) -> Self {
+        match when {
+            When::SignIn => Self::SignIn,
+            When::StepUp => Self::StepUp,
+        }
+    }
+}
+
+impl Command {
+    pub fn what(&self) -> Option<What> {
+        match self {
+            Self::Add(_) => Some(What::UserAdded),
+            Self::Update(_) => Some(What::UserUpdated),
+            Self::Disable { .. } => Some(What::UserDisabled),
+            Self::Enable { .. } => Some(What::UserEnabled),
+            Self::Unlock { .. } => Some(What::UserUnlocked),
+            Self::ResetMfa { .. } => Some(What::UserFactorsReset),
+            Self::Delete { .. } => Some(What::UserDeleted),
+            Self::SetPassword { .. } => Some(What::UserPasswordSet),
+            Self::List | Self::Show { .. } => None,
+        }
+    }
 }
 
 pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {
@@ -101,6 +134,7 @@ pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {
         Command::Add(add) => self::add(app, add).await,
         Command::List => list(app).await,
         Command::Show { name } => show(app, &name).await,
+        Command::Update(update) => update::update(app, update).await,
         Command::Disable { name } => lifecycle::disable(app, find(app, &name).await?).await,
         Command::Enable { name } => lifecycle::enable(app, find(app, &name).await?).await,
         Command::Unlock { name } => lifecycle::unlock(app, find(app, &name).await?).await,
@@ -116,10 +150,7 @@ async fn add(app: &App, add: Add) -> anyhow::Result<Said> {
     let name = login_name(&add.name)?;
     let email = add.email.as_deref().map(email).transpose()?;
     let claims = Value::Object(claims(&add)?).to_string();
-    let second_factor = match add.second_factor {
-        When::SignIn => SecondFactor::SignIn,
-        When::StepUp => SecondFactor::StepUp,
-    };
+    let second_factor = add.second_factor.into();
     let mut factors = Vec::new();
     if let Some(password) = add.password.read()? {
         factors.push(hashed(app, &password, now).await?);
@@ -131,11 +162,13 @@ async fn add(app: &App, add: Add) -> anyhow::Result<Said> {
     let uri = secret.as_ref().map(|secret| otpauth_uri(app, secret, name.as_str())).transpose()?;
     let (user, sub) = (id.clone(), id.to_string());
     let username = name.as_str().to_owned();
+    let entry = super::entry(app, What::UserAdded).user(&id);
     let added = app.store.write(move |c| {
         let new = NewUser { id: &user, name: &name, email: email.as_ref(), claims: &claims, second_factor };
         let added = users::insert(c, &new, now)?;
         if added == Added::Done {
             factors.iter().try_for_each(|factor| credentials::insert(c, &user, factor))?;
+            audit::append(c, &entry)?;
         }
         Ok(added)
     });
@@ -178,20 +211,27 @@ async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::
     let password = source.read()?.context("give the password with --password-stdin or --password-file")?;
     let now = app.now();
     let factor = hashed(app, &password, now).await?;
-    let id = user.id.clone();
+    let (id, entry) = (user.id.clone(), super::entry(app, What::UserPasswordSet).user(&user.id));
     app.store
         .write(move |c| {
-            if !credentials::replace_password(c, &id, &factor.secret)? {
-                credentials::insert(c, &id, &factor)?;
+            // Another password is another factor: what was shown with the old one, or rests in a page, is nothing any more.
+            for old in credentials::of_user(c, &id)?.iter().filter(|factor| factor.method == Method::Pwd) {
+                credentials::remove(c, &old.id)?;
+                events::void(c, &old.id, now)?;
             }
-            // Whoever is signed in knew the old password; they have to know the new one.
-            sessions::end_all(c, &id, now)
+            credentials::insert(c, &id, &factor)?;
+            sessions::end_all(c, &id, now)?;
+            grants::revoke_of_user(c, &id, "password replaced", now)?;
+            audit::append(c, &entry)
         })
         .await?;
     let json = json!({"sub": user.id, "username": user.username});
     Ok(Said {
         json,
-        words: format!("The password of {} is replaced; their sessions have ended.", user.username),
+        words: format!(
+            "The password of {} is replaced; their sessions and grants have ended.",
+            user.username
+        ),
     })
 }
 
@@ -229,7 +269,7 @@ fn login_name(text: &str) -> anyhow::Result<LoginName> {
     })
 }
 
-fn email(text: &str) -> anyhow::Result<LoginName> {
+pub fn email(text: &str) -> anyhow::Result<LoginName> {
     let (local, host) = text.split_once('@').unwrap_or_default();
     if local.is_empty() || host.is_empty() || host.contains('@') {
         bail!("{text:?} is not an e-mail address");
@@ -253,7 +293,7 @@ fn claims(add: &Add) -> anyhow::Result<Map<String, Value>> {
 }
 
 async fn hashed(app: &App, password: &str, now: Time) -> anyhow::Result<Credential> {
-    let password = NewPassword::parse(password).map_err(anyhow::Error::msg)?;
+    let password = NewPassword::parse(password).map_err(|why| anyhow::Error::msg(why.text()))?;
     let secret = app.passwords.hash(password, app.entropy.as_ref()).await;
     let secret = secret.map_err(|Busy| anyhow::anyhow!("argon2 can't run; is there enough memory?"))?;
     let id = CredentialId::generate(app.entropy.as_ref(), now);

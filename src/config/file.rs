@@ -23,6 +23,9 @@ pub struct File {
     pub tls_cert: Option<String>,
     pub tls_key: Option<String>,
     pub trusted_proxies: Option<Vec<String>>,
+    pub metrics_allow: Option<Vec<String>>,
+    rotate_keys_after: Option<String>,
+    pub accounts: AccountsSection,
     pub lifetimes: LifetimesSection,
     pub page: PageSection,
     pub argon2: Argon2Section,
@@ -38,6 +41,13 @@ pub struct LifetimesSection {
     id_token: Option<String>,
     session_idle: Option<String>,
     session: Option<String>,
+    audit: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountsSection {
+    pub create: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -74,6 +84,18 @@ impl File {
         toml::from_str(text).map_err(|why| error(name, &format!("is not a settings file: {why}")))
     }
 
+    /// 90 days; two at least, since a new key is shown for a day before it signs.
+    pub fn key_rotation(&self) -> Result<Seconds, ConfigError> {
+        let span =
+            span("rotate_keys_after", &self.rotate_keys_after, Seconds::days(90), Seconds::days(3650))?;
+        match span >= Seconds::days(2) {
+            true => Ok(span),
+            false => {
+                Err(error("rotate_keys_after", "is shorter than two days; a new key is shown for one first"))
+            }
+        }
+    }
+
     pub fn policy(self) -> Result<Policy, ConfigError> {
         match self.acr {
             None if self.second_factor_acr.is_none() => Ok(Policy::default()),
@@ -88,13 +110,19 @@ impl LifetimesSection {
         let day = Seconds::days(1);
         Ok(Lifetimes {
             // RFC 6749 §4.1.2: ten minutes at most; a minute is what a redirect needs.
-            code: span("code", &self.code, Seconds(60), Seconds::minutes(10))?,
-            access_token: span("access_token", &self.access_token, Seconds::minutes(10), day)?,
-            id_token: span("id_token", &self.id_token, Seconds::hours(1), day)?,
-            session_idle: span("session_idle", &self.session_idle, Seconds::hours(12), Seconds::days(90))?,
-            session: span("session", &self.session, Seconds::days(7), Seconds::days(365))?,
+            code: span("lifetimes.code", &self.code, Seconds(60), Seconds::minutes(10))?,
+            access_token: span("lifetimes.access_token", &self.access_token, Seconds::minutes(10), day)?,
+            id_token: span("lifetimes.id_token", &self.id_token, Seconds::hours(1), day)?,
+            session_idle: span(
+                "lifetimes.session_idle",
+                &self.session_idle,
+                Seconds::hours(12),
+                Seconds::days(90),
+            )?,
+            session: span("lifetimes.session", &self.session, Seconds::days(7), Seconds::days(365))?,
             interaction: Seconds::minutes(10),
             interaction_most: Seconds::hours(1),
+            audit: span("lifetimes.audit", &self.audit, Seconds::days(365), Seconds::days(3650))?,
         })
     }
 }
@@ -105,7 +133,7 @@ fn span(name: &str, text: &Option<String>, default: Seconds, most: Seconds) -> R
         Some(span) if span > Seconds(0) && span <= most => Ok(span),
         _ => {
             let mend = format!("write a duration as \"{}s\", at most {most}", default.0);
-            Err(wrong(&format!("lifetimes.{name}"), text, &mend))
+            Err(wrong(name, text, &mend))
         }
     }
 }

@@ -26,6 +26,12 @@ pub struct Config {
     pub keys: PathBuf,
     pub tls: Option<Tls>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Who may read `/metrics`.
+    pub metrics_allow: Vec<IpNet>,
+    /// Whether people may make accounts for themselves (`prompt=create`).
+    pub create_accounts: bool,
+    /// The age at which a signing key gets a successor.
+    pub rotate_keys_after: Seconds,
     pub lifetimes: Lifetimes,
     pub page: Page,
     pub policy: Policy,
@@ -54,6 +60,8 @@ pub struct Lifetimes {
     pub interaction: Seconds,
     /// From its beginning.
     pub interaction_most: Seconds,
+    /// How long the audit is kept.
+    pub audit: Seconds,
 }
 
 /// What pages say about the organisation.
@@ -99,6 +107,8 @@ impl Config {
             Some(list) => list.split([',', ' ']).filter(|p| !p.is_empty()).map(str::to_owned).collect(),
             None => file.trusted_proxies.clone().unwrap_or_default(),
         };
+        let loopback = || ["127.0.0.0/8", "::1"].map(str::to_owned).into();
+        let metrics_allow = file.metrics_allow.clone().unwrap_or_else(loopback);
         Ok(Self {
             issuer: Issuer::parse(&issuer)?,
             listen: listen
@@ -108,7 +118,10 @@ impl Config {
                 .map_err(|why| error("database_url (STEPGATE_DATABASE_URL)", &why.to_string()))?,
             keys: keys.into(),
             tls: tls(certificate, key)?,
-            trusted_proxies: proxies.iter().map(|p| network(p)).collect::<Result<_, _>>()?,
+            trusted_proxies: networks("trusted_proxies", &proxies)?,
+            metrics_allow: networks("metrics_allow", &metrics_allow)?,
+            create_accounts: file.accounts.create,
+            rotate_keys_after: file.key_rotation()?,
             lifetimes: file.lifetimes.checked()?,
             page: file.page.checked()?,
             argon2: file.argon2.checked()?,
@@ -175,9 +188,12 @@ fn tls(certificate: Option<String>, key: Option<String>) -> Result<Option<Tls>, 
     }
 }
 
-fn network(text: &str) -> Result<IpNet, ConfigError> {
-    let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
-    parsed.map_err(|_| wrong("trusted_proxies", text, "write an address or a network, as 10.0.0.0/8"))
+fn networks(key: &str, list: &[String]) -> Result<Vec<IpNet>, ConfigError> {
+    let network = |text: &String| {
+        let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+        parsed.map_err(|_| wrong(key, text, "write an address or a network, as 10.0.0.0/8"))
+    };
+    list.iter().map(network).collect()
 }
 
 fn error(key: &str, problem: &str) -> ConfigError {

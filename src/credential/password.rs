@@ -9,6 +9,8 @@ use argon2::Version;
 use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
+use serde::Deserialize;
+use serde::Serialize;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -31,14 +33,24 @@ pub struct Argon2Cost {
     pub parallelism: u32,
 }
 
-/// A password that may be set: 8 to 1,024 bytes, of any composition (NIST SP 800-63B §5.1.1.2).
+/// A password that may be set: 8 to 1,024 bytes, of any composition, but none of the common ones (NIST SP 800-63B §5.1.1.2).
 pub struct NewPassword(Zeroizing<String>);
+
+/// Why a password may not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BadPassword {
+    Short,
+    Long,
+    Common,
+}
 
 /// Too many are being hashed already; nothing was decided.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Busy;
 
 const LONGEST: usize = 1024;
+/// The length of that list: a password that takes no more guesses falls to whoever tries it from the top.
+const COMMON: u64 = 30_000;
 const WAITING_PER_PERMIT: usize = 32;
 
 impl Default for Argon2Cost {
@@ -64,13 +76,29 @@ impl Argon2Cost {
 }
 
 impl NewPassword {
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, BadPassword> {
         match text.len() {
-            0..8 => Err("The password is shorter than 8 characters; choose a longer one."),
+            0..8 => Err(BadPassword::Short),
+            8..=LONGEST if is_common(text) => Err(BadPassword::Common),
             8..=LONGEST => Ok(Self(Zeroizing::new(text.to_owned()))),
-            _ => Err("The password is longer than 1024 bytes; choose a shorter one."),
+            _ => Err(BadPassword::Long),
         }
     }
+}
+
+impl BadPassword {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Short => "The password is shorter than 8 characters; choose a longer one.",
+            Self::Long => "The password is longer than 1024 bytes; choose a shorter one.",
+            Self::Common => "That password is one of the first that everybody guesses; choose another one.",
+        }
+    }
+}
+
+/// Whether it is on zxcvbn's list of common passwords, or as soon guessed as the last of them.
+fn is_common(text: &str) -> bool {
+    zxcvbn::zxcvbn(text, &[]).guesses() <= COMMON
 }
 
 impl Passwords {
@@ -147,8 +175,27 @@ mod tests {
     }
 
     #[test]
+    fn what_everybody_guesses_first_is_no_password() {
+        for common in [
+            "password",
+            "12345678",
+            "qwertyuiop",
+            "iloveyou",
+            "Password1",
+            "aaaaaaaaaaaa",
+            "abcdefgh",
+            "letmein1",
+        ] {
+            assert_eq!(NewPassword::parse(common).err(), Some(BadPassword::Common), "{common}");
+        }
+        for other in ["correct horse", "vUz7Lw2q", "grün ist die heide", "ada1815lovelace"] {
+            assert!(NewPassword::parse(other).is_ok(), "{other}");
+        }
+    }
+
+    #[test]
     fn a_new_password_has_eight_bytes_to_1024() {
-        let parse = |n| NewPassword::parse(&"x".repeat(n)).is_ok();
+        let parse = |n| NewPassword::parse(&"kP3 u".repeat(300)[..n]).is_ok();
         assert_eq!([7, 8, 1024, 1025].map(parse), [false, true, true, false]);
     }
 

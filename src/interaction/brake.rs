@@ -1,7 +1,6 @@
 //! What slows guessing down: counters per user and source, per source, and a slow one per user that spares browsers in
 //! which the user signed in before, so that a stranger can't lock anybody out. A brake refuses and says when; it never sleeps.
 
-use crate::app::App;
 use crate::assurance::ledger::Method;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
@@ -37,6 +36,10 @@ impl Try {
         Self { method: Method::Pwd, about, source: source.to_owned(), at_home: false }
     }
 
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
     /// Counts the try; or says until when none is taken.
     pub fn count(&self, c: &mut Conn, now: Time) -> Written<Result<(), Time>> {
         throttles::raise(c, &self.counters(), now)
@@ -47,6 +50,11 @@ impl Try {
         throttles::clear(c, &self.of_both())?;
         throttles::clear(c, &self.of_account())?;
         throttles::lower(c, &self.of_source())
+    }
+
+    /// The proof was never looked at: the try did not happen.
+    pub fn undo(&self, c: &mut Conn) -> Written<()> {
+        self.counters().iter().try_for_each(|counter| throttles::lower(c, &counter.key))
     }
 
     fn counters(&self) -> Vec<Counter> {
@@ -77,10 +85,17 @@ impl Try {
     }
 }
 
+/// Counts an account that a source makes; or says until when it makes none.
+pub fn count_creation(c: &mut Conn, source: &str, now: Time) -> Written<Result<(), Time>> {
+    let key = format!("create source {source}");
+    let counter = Counter { key, free: 20, first_wait: Seconds::minutes(1), longest_wait: LONGEST };
+    throttles::raise(c, &[counter], now)
+}
+
 /// An administrator frees a user who was braked by others.
-pub async fn unlock(app: &App, user: &UserId) -> Result<(), crate::store::StoreError> {
+pub fn unlock(c: &mut Conn, user: &UserId) -> Written<()> {
     let keys = [Method::Pwd, Method::Otp].map(|method| account_key(method, user.as_str()));
-    app.store.write(move |c| keys.iter().try_for_each(|key| throttles::clear(c, key))).await
+    keys.iter().try_for_each(|key| throttles::clear(c, key))
 }
 
 fn account_key(method: Method, about: &str) -> String {

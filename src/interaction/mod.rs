@@ -1,7 +1,9 @@
 //! A request that needs a page: who asks, for what, what was proved so far, and what follows, which is opaque here.
 //! Proofs rest in the interaction until the decision is satisfied; only then do they become events of a session.
 
+pub mod approval;
 pub mod brake;
+pub mod create;
 pub mod next_step;
 pub mod progress;
 pub mod prove;
@@ -19,12 +21,15 @@ use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
 use crate::store::StoreError;
+use crate::store::consents;
 use crate::store::credentials;
 use crate::store::interactions;
 use crate::store::interactions::InteractionRow;
 use crate::store::sessions;
 use crate::store::sessions::Browser;
 use crate::store::sessions::Session;
+use approval::Approval;
+use next_step::Stand;
 use progress::Progress;
 use serde::Deserialize;
 use serde::Serialize;
@@ -36,6 +41,15 @@ pub struct Ask {
     pub need: Need,
     pub asker: Asker,
     pub login_hint: Option<String>,
+    /// One of the accounts that are signed in here shall be chosen.
+    #[serde(default)]
+    pub select: bool,
+    /// An account shall be made.
+    #[serde(default)]
+    pub create: bool,
+    /// What the application wants approved.
+    #[serde(default)]
+    pub approval: Option<Approval>,
 }
 
 /// The application, as a person may know it.
@@ -82,6 +96,10 @@ pub struct Interaction {
     pub browser: Browser,
     pub account: Option<Account>,
     pub then_body: String,
+    /// Where the request comes from that goes on with it.
+    pub source: String,
+    /// What its person has approved before.
+    remembered: Vec<String>,
     row: InteractionRow,
 }
 
@@ -138,22 +156,29 @@ pub async fn load(
     app: &App,
     cookie: &SecretHash,
     id: &InteractionId,
+    source: String,
 ) -> Result<Option<Interaction>, StoreError> {
     let (now, life, cookie, id) = (app.now(), app.session_life(), cookie.clone(), id.clone());
     let loaded = app.store.read(move |c| {
         let Some(browser) = sessions::browser(c, &cookie, life, now)? else { return Ok(None) };
         let Some(row) = interactions::load(c, &id, &browser.id, now)? else { return Ok(None) };
-        let progress = serde_json::from_str::<Progress>(&row.progress).ok();
-        let user = progress.as_ref().and_then(|progress| progress.person.clone()).map(|person| person.user);
-        let account = user.map(|user| credentials::account(c, &user)).transpose()?.flatten();
-        Ok(progress.map(|progress| (browser, row, progress, account)))
+        let Some((ask, progress)) = parsed(&row) else { return Ok(None) };
+        let user = progress.person.as_ref().map(|person| &person.user);
+        let account = user.map(|user| credentials::account(c, user)).transpose()?.flatten();
+        let remembered = match (user, &ask.approval) {
+            (Some(user), Some(approval)) => consents::of(c, user, &approval.client)?,
+            _ => Vec::new(),
+        };
+        let then_body = row.then_body.clone();
+        Ok(Some(Interaction { ask, progress, browser, account, then_body, source, remembered, row }))
     });
-    Ok(loaded.await?.and_then(|(browser, row, progress, account)| {
-        let ask = serde_json::from_str(&row.need)
-            .inspect_err(|why| tracing::error!(interaction = %row.id, %why, "interaction.unreadable"))
-            .ok()?;
-        Some(Interaction { ask, progress, browser, account, then_body: row.then_body.clone(), row })
-    }))
+    loaded.await
+}
+
+fn parsed(row: &InteractionRow) -> Option<(Ask, Progress)> {
+    let parsed = serde_json::from_str(&row.need)
+        .and_then(|ask| serde_json::from_str(&row.progress).map(|progress| (ask, progress)));
+    parsed.inspect_err(|why| tracing::error!(interaction = %row.id, %why, "interaction.unreadable")).ok()
 }
 
 impl Interaction {
@@ -171,10 +196,34 @@ impl Interaction {
         self.browser.sessions.iter().find(|session| session.user == *user)
     }
 
-    /// Everything that was shown: in the session, and here.
+    /// Everything that was shown and stands: in the session, and here.
     pub fn events(&self) -> Vec<Event> {
         let earlier = self.session().map(|session| session.events.clone()).unwrap_or_default();
-        earlier.into_iter().chain(self.progress.proofs.iter().map(|proof| proof.event(self.id()))).collect()
+        earlier.into_iter().chain(self.proofs()).collect()
+    }
+
+    /// What was shown here, as events. A factor that was removed or replaced meanwhile takes its proofs with it.
+    fn proofs(&self) -> impl Iterator<Item = Event> {
+        let factors = self.account.iter().flat_map(|account| &account.factors);
+        let there = factors.map(|factor| &factor.credential).collect::<Vec<_>>();
+        let standing = self.progress.proofs.iter().filter(move |proof| there.contains(&&proof.credential));
+        standing.map(|proof| proof.event(self.id()))
+    }
+
+    /// Where it stands, with everything that was shown.
+    pub fn stand<'a>(&'a self, events: &'a [Event]) -> Stand<'a> {
+        Stand {
+            events,
+            account: self.account.as_ref(),
+            signed_in: self.session().is_some(),
+            anybody: !self.browser.sessions.is_empty(),
+            remembered: &self.remembered,
+        }
+    }
+
+    /// What its person has approved before.
+    pub fn remembered(&self) -> &[String] {
+        &self.remembered
     }
 
     /// Binds a form to this interaction and step (attack: a form of another step, tab or browser).

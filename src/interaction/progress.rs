@@ -7,6 +7,7 @@ use crate::base::id::EventId;
 use crate::base::id::InteractionId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
+use crate::credential::password::BadPassword;
 use crate::store::users::LoginName;
 use serde::Deserialize;
 use serde::Serialize;
@@ -25,6 +26,17 @@ pub struct Progress {
     /// The method that was chosen with "try another way".
     pub way: Option<String>,
     pub declined: bool,
+    /// The application may have what it asks for; or may not.
+    #[serde(default)]
+    pub approved: bool,
+    #[serde(default)]
+    pub refused: bool,
+    /// None of the accounts that are signed in here.
+    #[serde(default)]
+    pub elsewhere: bool,
+    /// Whether an account shall be made, once the person has said so; until then the request decides.
+    #[serde(default)]
+    pub creating: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,12 +60,30 @@ pub struct Proof {
 pub enum Notice {
     WrongPassword,
     WrongCode,
+    NameTaken,
+    BadName,
+    BadPassword(BadPassword),
 }
 
 impl Progress {
     /// From the beginning, for somebody else; what failed so far still counts.
     pub fn for_another_account(&self) -> Self {
-        Self { wrong_passwords: self.wrong_passwords, wrong_codes: self.wrong_codes, ..Self::default() }
+        Self {
+            wrong_passwords: self.wrong_passwords,
+            wrong_codes: self.wrong_codes,
+            elsewhere: true,
+            ..Self::default()
+        }
+    }
+
+    /// For one of the accounts that are signed in here.
+    pub fn for_account(&self, person: Person) -> Self {
+        Self { person: Some(person), ..self.clone() }
+    }
+
+    /// What was proved has become events.
+    pub fn settled(&self) -> Self {
+        Self { proofs: Vec::new(), ..self.clone() }
     }
 
     /// One more try, which is a failure until it turns out not to be.
@@ -110,6 +140,11 @@ impl Notice {
             Self::WrongCode => {
                 "That code is not valid now. Codes change every 30 seconds and work once; enter the one shown now."
             }
+            Self::NameTaken => "That user name is taken. Choose another one.",
+            Self::BadName => {
+                "A user name has letters, digits and marks of ASCII, without spaces and without @."
+            }
+            Self::BadPassword(why) => why.text(),
         }
     }
 }

@@ -11,10 +11,13 @@ use crate::assurance::ledger::Method;
 use crate::base::id::EventId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
-use crate::credential::password::Busy;
 use crate::credential::totp::Code;
 use crate::credential::totp::TotpSecret;
 use crate::store::StoreError;
+use crate::store::audit;
+use crate::store::audit::Actor;
+use crate::store::audit::Entry;
+use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
 use crate::store::interactions;
@@ -36,13 +39,7 @@ pub enum ProveError {
 }
 
 /// Who is it, and do they know the password?
-pub async fn sign_in(
-    app: &App,
-    on: &Interaction,
-    source: &str,
-    name: &str,
-    password: &str,
-) -> Result<(), ProveError> {
+pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) -> Result<(), ProveError> {
     let name = LoginName::parse(name.trim());
     let (typed, browser) = (name.clone(), on.browser.id.clone());
     let found = app.store.read(move |c| {
@@ -55,8 +52,8 @@ pub async fn sign_in(
     });
     let found = found.await?;
     let this = match &found {
-        Some((user, _, at_home)) => Try::of_user(Method::Pwd, &user.id, source, *at_home),
-        None => Try::of_nobody(typed.as_ref(), source),
+        Some((user, _, at_home)) => Try::of_user(Method::Pwd, &user.id, &on.source, *at_home),
+        None => Try::of_nobody(typed.as_ref(), &on.source),
     };
     let tried = on.progress.tried(Method::Pwd, typed);
     let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
@@ -73,47 +70,47 @@ pub async fn sign_in(
 pub async fn password(
     app: &App,
     on: &Interaction,
-    source: &str,
     person: &Person,
     password: &str,
 ) -> Result<(), ProveError> {
     let (credential, at_home) = factor(app, on, &person.user, Method::Pwd).await?;
-    let this = Try::of_user(Method::Pwd, &person.user, source, at_home);
+    let this = Try::of_user(Method::Pwd, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Pwd, None);
     let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
     finish_password(app, on, row, this, (Some(person.clone()), credential), password).await
 }
 
 /// RFC 6238 §5.2: the code counts once, here or in any other process.
-pub async fn totp(
-    app: &App,
-    on: &Interaction,
-    source: &str,
-    person: &Person,
-    code: &str,
-) -> Result<(), ProveError> {
+pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> Result<(), ProveError> {
     let (credential, at_home) = factor(app, on, &person.user, Method::Otp).await?;
-    let this = Try::of_user(Method::Otp, &person.user, source, at_home);
+    let this = Try::of_user(Method::Otp, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Otp, None);
     let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
     let now = app.now();
-    let Some(credential) = credential else { return failed(on, Method::Otp) };
-    let Some(step) = matching_step(app, &credential, code, now) else { return failed(on, Method::Otp) };
+    let Some(credential) = credential else { return failed(app, on, Method::Otp).await };
+    let Some(step) = matching_step(app, &credential, code, now) else {
+        return failed(app, on, Method::Otp).await;
+    };
     let progress = json(&proved(app, on, person.clone(), &credential, now))?;
-    let expires_at = on.expires_at(app, now);
+    let (expires_at, entry) = (on.expires_at(app, now), given(app, on, person, Method::Otp));
     let spent = app.store.write(move |c| {
         if !credentials::spend_step(c, &credential.id, step)? {
             return Ok(false);
         }
         this.take_back(c)?;
+        audit::append(c, &entry)?;
         match interactions::advance(c, &row, &progress, expires_at)? {
             true => Ok(true),
             false => crate::store::lost(),
         }
     });
     match spent.await {
-        Ok(true) | Err(StoreError::Lost) => Ok(()),
-        Ok(false) => failed(on, Method::Otp),
+        Ok(true) => {
+            app.metrics.proof(Method::Otp, "given");
+            Ok(())
+        }
+        Err(StoreError::Lost) => Ok(()),
+        Ok(false) => failed(app, on, Method::Otp).await,
         Err(error) => Err(error.into()),
     }
 }
@@ -128,6 +125,7 @@ async fn take_step(
     let now = app.now();
     let (row, json, expires_at, this) =
         (on.row.clone(), json(&tried)?, on.expires_at(app, now), this.clone());
+    let method = this.method();
     let taken = app.store.write(move |c| {
         if let Err(until) = this.count(c, now)? {
             return Ok(Err(until));
@@ -139,7 +137,11 @@ async fn take_step(
     });
     match taken.await {
         Ok(Ok(row)) => Ok(Some(row)),
-        Ok(Err(until)) => Err(ProveError::Braked(until)),
+        Ok(Err(until)) => {
+            app.metrics.proof(method, "braked");
+            refused(app, on, &format!("{} braked", method.as_str())).await?;
+            Err(ProveError::Braked(until))
+        }
         Err(StoreError::Lost) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -154,17 +156,31 @@ async fn finish_password(
     password: &str,
 ) -> Result<(), ProveError> {
     let stored = known.1.as_ref().map(|credential| credential.secret.as_str());
-    let right = app.passwords.verify(stored, password).await.map_err(|Busy| ProveError::Busy)?;
-    let ((Some(person), Some(credential)), true) = (known, right) else { return failed(on, Method::Pwd) };
+    let Ok(right) = app.passwords.verify(stored, password).await else {
+        // Nobody looked at it, so it was no failure.
+        let (before, expires_at) = (json(&on.progress)?, on.expires_at(app, app.now()));
+        let undone = app.store.write(move |c| {
+            this.undo(c)?;
+            interactions::advance(c, &row, &before, expires_at)
+        });
+        undone.await?;
+        return Err(ProveError::Busy);
+    };
+    let ((Some(person), Some(credential)), true) = (known, right) else {
+        return failed(app, on, Method::Pwd).await;
+    };
     let now = app.now();
+    let entry = given(app, on, &person, Method::Pwd);
     let progress = json(&proved(app, on, person, &credential, now))?;
     let expires_at = on.expires_at(app, now);
     app.store
         .write(move |c| {
             this.take_back(c)?;
+            audit::append(c, &entry)?;
             interactions::advance(c, &row, &progress, expires_at)
         })
         .await?;
+    app.metrics.proof(Method::Pwd, "given");
     Ok(())
 }
 
@@ -204,9 +220,21 @@ fn matching_step(app: &App, credential: &Credential, code: &str, now: Time) -> O
     TotpSecret::from_bytes(secret?).matching_step(&Code::parse(code)?, now, credential.last_step)
 }
 
-fn failed(on: &Interaction, method: Method) -> Result<(), ProveError> {
+async fn failed(app: &App, on: &Interaction, method: Method) -> Result<(), ProveError> {
     tracing::info!(interaction = %on.id(), method = method.as_str(), "proof.failed");
-    Ok(())
+    app.metrics.proof(method, "failed");
+    Ok(refused(app, on, method.as_str()).await?)
+}
+
+/// For the audit, where it is known whom it is about. Before the first proof it isn't, whatever name was typed.
+async fn refused(app: &App, on: &Interaction, reason: &str) -> Result<(), StoreError> {
+    let Some(person) = &on.progress.person else { return Ok(()) };
+    let entry = app.entry(Actor::User, What::Proof).user(&person.user).source(&on.source).refused(reason);
+    app.store.write(move |c| audit::append(c, &entry)).await
+}
+
+fn given(app: &App, on: &Interaction, person: &Person, method: Method) -> Entry {
+    app.entry(Actor::User, What::Proof).user(&person.user).source(&on.source).because(method.as_str())
 }
 
 fn json(progress: &Progress) -> Result<String, StoreError> {

@@ -1,11 +1,14 @@
 //! The one sentence of a page: who asks for what, and why now.
 
 use super::Asker;
+use super::approval::Approval;
+use super::approval::AskedScope;
 use crate::assurance::ledger::Event;
 use crate::assurance::ledger::Method;
 use crate::assurance::need::Need;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
+use crate::protocol::standard_claims::OFFLINE;
 
 /// For someone who has to prove again, or one thing more.
 pub fn why(asker: &Asker, need: &Need, method: Method, events: &[Event], now: Time) -> String {
@@ -34,6 +37,34 @@ fn noun(method: Method) -> &'static str {
         Method::Otp => "a code from your authenticator app",
         Method::Webauthn => "your passkey",
         Method::Recovery => "a recovery code",
+    }
+}
+
+/// What an application wants, in words.
+pub fn wants(scopes: &[AskedScope]) -> Vec<String> {
+    let words = scopes.iter().filter_map(|scope| match (&scope.at, scope.name.as_str()) {
+        (Some(at), "") => Some(format!("use {} in your name", at.name)),
+        (Some(at), name) => Some(format!("“{name}” at {}", at.name)),
+        (None, "openid") => Some("know that it is you, when you come back too".into()),
+        (None, "profile") => Some("see your profile: name, picture, birthday, language and the like".into()),
+        (None, "email") => Some("see your e-mail address".into()),
+        (None, "address") => Some("see your postal address".into()),
+        (None, "phone") => Some("see your telephone number".into()),
+        (None, "groups") => Some("see the groups that you belong to".into()),
+        (None, OFFLINE) => Some("do this when you are not there, too".into()),
+        (None, "") => Some("get access in your name".into()),
+        (None, other) => Some(format!("“{other}”")),
+    });
+    words.collect()
+}
+
+/// For how long.
+pub fn lasts(approval: Option<&Approval>) -> &'static str {
+    let offline = approval.is_some_and(|a| a.scopes.iter().any(|s| s.at.is_none() && s.name == OFFLINE));
+    if offline {
+        "It keeps this access after you sign out: 180 days at most, and 30 days without being used."
+    } else {
+        "Its access ends when you sign out here."
     }
 }
 

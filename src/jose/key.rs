@@ -7,9 +7,12 @@ use crate::base::time::Time;
 use crate::protocol::metadata::SigningAlg;
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::EcCurve;
+use josekit::jwk::alg::ed::EdCurve;
 use josekit::jws::ES256;
+use josekit::jws::EdDSA;
 use josekit::jws::JwsSigner;
 use josekit::jws::JwsVerifier;
+use josekit::jws::PS256;
 use josekit::jws::RS256;
 use serde::Deserialize;
 use serde::Serialize;
@@ -25,6 +28,8 @@ pub struct SigningKey {
     pub created_at: Time,
     /// Published from the start, it signs from here on, when every relying party has seen it.
     pub signs_from: Time,
+    /// Pulled: nothing that it signed counts from here on.
+    pub withdrawn_at: Option<Time>,
     jwk: Jwk,
     pub(super) signer: Box<dyn JwsSigner>,
     pub(super) verifier: Box<dyn JwsVerifier>,
@@ -40,6 +45,15 @@ pub enum KeyState {
     Retired,
     /// No token of its own is left; it is published no more.
     Gone,
+    /// Pulled before its time; it is published no more, and what it signed is refused.
+    Withdrawn,
+}
+
+/// What the state of a key depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    pub signs_from: Time,
+    pub withdrawn_at: Option<Time>,
 }
 
 /// A key as it lies in its file.
@@ -48,6 +62,8 @@ pub enum KeyState {
 struct File {
     created_at: String,
     signs_from: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    withdrawn_at: Option<String>,
     jwk: Map<String, Value>,
 }
 
@@ -57,8 +73,9 @@ impl SigningKey {
     /// A new key. OpenSSL draws its randomness itself.
     pub fn generate(alg: SigningAlg, created_at: Time, signs_from: Time) -> Result<Self, String> {
         let jwk = match alg {
-            SigningAlg::RS256 => Jwk::generate_rsa_key(RSA_BITS),
+            SigningAlg::RS256 | SigningAlg::PS256 => Jwk::generate_rsa_key(RSA_BITS),
             SigningAlg::ES256 => Jwk::generate_ec_key(EcCurve::P256),
+            SigningAlg::EdDSA => Jwk::generate_ed_key(EdCurve::Ed25519),
         };
         let mut jwk = jwk.map_err(|why| why.to_string())?;
         jwk.set_algorithm(alg.as_str());
@@ -71,15 +88,23 @@ impl SigningKey {
             Time::parse_rfc3339(text).ok_or_else(|| format!("{name} is not a time (RFC 3339)"))
         };
         let jwk = Jwk::from_map(file.jwk).map_err(|why| why.to_string())?;
-        let alg = SigningAlg::ALL.into_iter().find(|alg| jwk.algorithm() == Some(alg.as_str()));
-        let alg = alg.ok_or("its alg is neither RS256 nor ES256")?;
-        Self::new(jwk, alg, time("created_at", &file.created_at)?, time("signs_from", &file.signs_from)?)
+        let alg = jwk.algorithm().and_then(SigningAlg::parse);
+        let alg = alg.ok_or("its alg is none of RS256, ES256, EdDSA, PS256")?;
+        let withdrawn_at = file.withdrawn_at.map(|text| time("withdrawn_at", &text)).transpose()?;
+        let (created_at, signs_from) =
+            (time("created_at", &file.created_at)?, time("signs_from", &file.signs_from)?);
+        Ok(Self { withdrawn_at, ..Self::new(jwk, alg, created_at, signs_from)? })
+    }
+
+    pub fn times(&self) -> Times {
+        Times { signs_from: self.signs_from, withdrawn_at: self.withdrawn_at }
     }
 
     pub fn to_file(&self) -> Result<String, String> {
         let file = File {
             created_at: self.created_at.rfc3339(),
             signs_from: self.signs_from.rfc3339(),
+            withdrawn_at: self.withdrawn_at.map(Time::rfc3339),
             jwk: self.jwk.as_ref().clone(),
         };
         serde_json::to_string_pretty(&file).map_err(|why| why.to_string())
@@ -104,22 +129,34 @@ impl SigningKey {
                 Box::new(RS256.signer_from_jwk(&jwk).map_err(told)?),
                 Box::new(RS256.verifier_from_jwk(&public).map_err(told)?),
             ),
+            SigningAlg::PS256 => (
+                Box::new(PS256.signer_from_jwk(&jwk).map_err(told)?),
+                Box::new(PS256.verifier_from_jwk(&public).map_err(told)?),
+            ),
             SigningAlg::ES256 => (
                 Box::new(ES256.signer_from_jwk(&jwk).map_err(told)?),
                 Box::new(ES256.verifier_from_jwk(&public).map_err(told)?),
             ),
+            SigningAlg::EdDSA => (
+                Box::new(EdDSA.signer_from_jwk(&jwk).map_err(told)?),
+                Box::new(EdDSA.verifier_from_jwk(&public).map_err(told)?),
+            ),
         };
-        Ok(Self { kid, alg, created_at, signs_from, jwk, signer, verifier })
+        Ok(Self { kid, alg, created_at, signs_from, withdrawn_at: None, jwk, signer, verifier })
     }
 }
 
-/// The state of the key that signs from `own`, among the keys of its algorithm that sign from `all`.
-pub fn state(own: Time, all: &[Time], longest_life: Seconds, now: Time) -> KeyState {
-    let successor = all.iter().filter(|signs_from| **signs_from > own).min();
-    match successor {
-        _ if own > now => KeyState::Next,
+/// The state of a key, among all keys of its algorithm.
+pub fn state(own: Times, all: &[Times], longest_life: Seconds, now: Time) -> KeyState {
+    let is_withdrawn = |key: &Times| key.withdrawn_at.is_some_and(|at| at <= now);
+    if is_withdrawn(&own) {
+        return KeyState::Withdrawn;
+    }
+    let later = all.iter().filter(|key| !is_withdrawn(key) && key.signs_from > own.signs_from);
+    match later.map(|key| key.signs_from).min() {
+        _ if own.signs_from > now => KeyState::Next,
         Some(successor) if successor.plus(longest_life) <= now => KeyState::Gone,
-        Some(successor) if *successor <= now => KeyState::Retired,
+        Some(successor) if successor <= now => KeyState::Retired,
         _ => KeyState::Current,
     }
 }
@@ -134,8 +171,10 @@ fn thumbprint(jwk: &Jwk, alg: SigningAlg) -> String {
 
 fn public_members(jwk: &Jwk, alg: SigningAlg) -> Map<String, Value> {
     let names: &[&str] = match alg {
-        SigningAlg::RS256 => &["kty", "n", "e"],
+        SigningAlg::RS256 | SigningAlg::PS256 => &["kty", "n", "e"],
         SigningAlg::ES256 => &["kty", "crv", "x", "y"],
+        // RFC 8037 §2.
+        SigningAlg::EdDSA => &["kty", "crv", "x"],
     };
     names.iter().filter_map(|name| Some(((*name).to_owned(), jwk.as_ref().get(*name)?.clone()))).collect()
 }
@@ -166,14 +205,19 @@ mod tests {
     #[test]
     fn a_key_is_next_then_current_then_retired_then_gone() {
         let at = Time::from_unix_seconds;
-        let (first, second) = (at(0), at(100));
-        let states = |now| {
-            let both = [first, second];
-            (state(first, &both, Seconds(50), at(now)), state(second, &both, Seconds(50), at(now)))
+        let key = |signs_from, withdrawn_at: Option<i64>| Times {
+            signs_from: at(signs_from),
+            withdrawn_at: withdrawn_at.map(at),
         };
-        assert_eq!(states(99), (KeyState::Current, KeyState::Next));
-        assert_eq!(states(100), (KeyState::Retired, KeyState::Current));
-        assert_eq!(states(149), (KeyState::Retired, KeyState::Current));
-        assert_eq!(states(150), (KeyState::Gone, KeyState::Current));
+        let states = |both: [Times; 2], now| both.map(|key| state(key, &both, Seconds(50), at(now)));
+        let both = [key(0, None), key(100, None)];
+        assert_eq!(states(both, 99), [KeyState::Current, KeyState::Next]);
+        assert_eq!(states(both, 100), [KeyState::Retired, KeyState::Current]);
+        assert_eq!(states(both, 149), [KeyState::Retired, KeyState::Current]);
+        assert_eq!(states(both, 150), [KeyState::Gone, KeyState::Current]);
+        // A key that was withdrawn is nobody's successor.
+        let pulled = [key(0, None), key(100, Some(120))];
+        assert_eq!(states(pulled, 119), [KeyState::Retired, KeyState::Current]);
+        assert_eq!(states(pulled, 120), [KeyState::Current, KeyState::Withdrawn]);
     }
 }

@@ -7,16 +7,19 @@ use super::key::state;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 use crate::protocol::metadata::SigningAlg;
+use arc_swap::ArcSwap;
 use josekit::JoseError;
 use josekit::jws;
 use josekit::jws::JwsHeader;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+use std::sync::Arc;
 use thiserror::Error;
 
 pub struct Keyring {
-    keys: Vec<SigningKey>,
+    /// Replaced as a whole when the folder changes; whoever signs meanwhile keeps what it has.
+    keys: ArcSwap<Vec<Arc<SigningKey>>>,
     /// The longest that a token may live: how long a retired key stays published.
     longest_life: Seconds,
 }
@@ -40,18 +43,25 @@ const LONGEST_TOKEN: usize = 16 * 1024;
 
 impl Keyring {
     pub fn new(keys: Vec<SigningKey>, longest_life: Seconds) -> Self {
-        Self { keys, longest_life }
+        Self { keys: ArcSwap::from_pointee(shared(keys)), longest_life }
+    }
+
+    pub fn replace(&self, keys: Vec<SigningKey>) {
+        self.keys.store(Arc::new(shared(keys)));
     }
 
     /// Every key with its state, the oldest first.
-    pub fn keys(&self, now: Time) -> impl Iterator<Item = (&SigningKey, KeyState)> {
-        self.keys.iter().map(move |key| (key, self.state(key, now)))
+    pub fn keys(&self, now: Time) -> Vec<(Arc<SigningKey>, KeyState)> {
+        let keys = self.keys.load();
+        keys.iter().map(|key| (key.clone(), self.state(&keys, key, now))).collect()
     }
 
     /// Signs `claims` as a JWS of the media type `typ` (RFC 7515 §4.1.9).
     pub fn sign(&self, alg: SigningAlg, typ: &str, claims: &Value, now: Time) -> Result<String, SignError> {
-        let current = |(key, state): &(&SigningKey, KeyState)| key.alg == alg && *state == KeyState::Current;
-        let (key, _) = self.keys(now).find(current).ok_or(SignError::NoKey(alg.as_str()))?;
+        let keys = self.keys.load();
+        let current =
+            |key: &&Arc<SigningKey>| key.alg == alg && self.state(&keys, key, now) == KeyState::Current;
+        let key = keys.iter().find(current).ok_or(SignError::NoKey(alg.as_str()))?;
         let mut header = JwsHeader::new();
         header.set_token_type(typ);
         header.set_key_id(&key.kid);
@@ -60,7 +70,8 @@ impl Keyring {
 
     /// The published keys (RFC 7517 §5).
     pub fn jwks(&self, now: Time) -> Value {
-        let published = self.keys(now).filter(|(_, state)| *state != KeyState::Gone);
+        let keys = self.keys(now).into_iter();
+        let published = keys.filter(|(_, state)| !matches!(state, KeyState::Gone | KeyState::Withdrawn));
         json!({ "keys": published.map(|(key, _)| key.public()).collect::<Vec<_>>() })
     }
 
@@ -69,12 +80,14 @@ impl Keyring {
         if token.len() > LONGEST_TOKEN {
             return None;
         }
+        let keys = self.keys.load();
         let by_kid = |header: &JwsHeader| {
             // RFC 7515 §4.1.11: an extension that we don't understand must not be ignored.
             if header.claim("crit").is_some() {
                 return Ok(None);
             }
-            let key = self.keys.iter().find(|key| header.key_id() == Some(key.kid.as_str()));
+            let own = |key: &&Arc<SigningKey>| header.key_id() == Some(key.kid.as_str());
+            let key = keys.iter().find(own).filter(|key| key.withdrawn_at.is_none());
             Ok(key.map(|key| key.verifier.as_ref()))
         };
         let (payload, header) = jws::deserialize_compact_with_selector(token, by_kid).ok()?;
@@ -82,10 +95,14 @@ impl Keyring {
         Some(Verified { typ: header.token_type().map(str::to_owned), claims })
     }
 
-    fn state(&self, key: &SigningKey, now: Time) -> KeyState {
-        let same = self.keys.iter().filter(|other| other.alg == key.alg);
-        state(key.signs_from, &same.map(|key| key.signs_from).collect::<Vec<_>>(), self.longest_life, now)
+    fn state(&self, keys: &[Arc<SigningKey>], key: &SigningKey, now: Time) -> KeyState {
+        let same = keys.iter().filter(|other| other.alg == key.alg).map(|key| key.times());
+        state(key.times(), &same.collect::<Vec<_>>(), self.longest_life, now)
     }
+}
+
+fn shared(keys: Vec<SigningKey>) -> Vec<Arc<SigningKey>> {
+    keys.into_iter().map(Arc::new).collect()
 }
 
 #[cfg(test)]
@@ -130,7 +147,7 @@ mod tests {
             header.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
             format!("{}.{payload}.{signature}", base64url(header.to_string().as_bytes()))
         };
-        let jwk = ring.keys[0].public();
+        let jwk = ring.keys(NOW)[0].0.public();
         for (changes, signature) in [
             (json!({"alg": "none"}), ""),
             (json!({"alg": "none"}), signature),
@@ -149,11 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn both_keys_are_published_with_kid_and_alg() {
+    fn every_key_is_published_with_kid_and_alg() {
         let ring = ring();
         let jwks = ring.jwks(NOW);
         let algs = jwks["keys"].as_array().unwrap().iter().map(|k| k["alg"].clone()).collect::<Vec<_>>();
-        assert_eq!(algs, ["RS256", "ES256"]);
+        assert_eq!(algs, ["RS256", "ES256", "EdDSA", "PS256"]);
         assert!(!jwks.to_string().contains("\"d\""));
     }
 }

@@ -20,6 +20,8 @@ use serde_json::json;
 pub struct Audience<'a> {
     pub aud: &'a str,
     pub scope: &'a TokenList,
+    /// What its resource server wants its tokens signed with.
+    pub alg: SigningAlg,
 }
 
 /// A token that one of our keys signed and that has not expired (RFC 9068 §4); whether it still stands is another
@@ -59,7 +61,7 @@ pub fn mint(
         "amr": stated.amr,
         "auth_time": stated.auth_time.unix_seconds(),
     });
-    app.keys.sign(SigningAlg::ES256, TYPE, &claims, now)
+    app.keys.sign(for_.alg, TYPE, &claims, now)
 }
 
 /// A token for a client and nobody else: it states no authentication (RFC 9068 §2.2).
@@ -75,7 +77,7 @@ pub fn mint_for_client(app: &App, client: &ClientId, for_: &Audience) -> Result<
         "exp": now.plus(app.config.lifetimes.access_token).unix_seconds(),
         "jti": base64url(&random::<18>(app.entropy.as_ref())),
     });
-    app.keys.sign(SigningAlg::ES256, TYPE, &claims, now)
+    app.keys.sign(for_.alg, TYPE, &claims, now)
 }
 
 /// Reads a token of ours. An ID token is none (RFC 8725 §3.11).
@@ -103,6 +105,7 @@ pub fn read_own(app: &App, token: &str, now: Time) -> Option<AccessToken> {
     read(app, token, now).filter(|token| token.aud == app.config.issuer.as_str())
 }
 
-fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+/// A claim that is a string.
+pub fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     claims.get(name).and_then(Value::as_str)
 }

@@ -5,6 +5,7 @@ use crate::base::id::CredentialId;
 use crate::base::id::EventId;
 use crate::base::time::Time;
 use crate::protocol::list::TokenList;
+use crate::protocol::metadata::SigningAlg;
 use crate::protocol::pkce::Challenge;
 use serde::Deserialize;
 use serde::Serialize;
@@ -28,6 +29,9 @@ pub struct GrantedRequest {
 pub struct GrantedResource {
     pub identifier: String,
     pub scope: TokenList,
+    /// What access tokens for it are signed with.
+    #[serde(default = "SigningAlg::of_access_tokens")]
+    pub alg: SigningAlg,
 }
 
 /// The assurance as stored; it stays the same for everything that the grant buys.

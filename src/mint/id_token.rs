@@ -15,6 +15,7 @@ use serde_json::Value;
 use serde_json::json;
 use sha2::Digest;
 use sha2::Sha256;
+use sha2::Sha512;
 
 pub struct IdTokenFor<'a> {
     pub grant: &'a Grant,
@@ -42,7 +43,7 @@ pub fn mint(app: &App, for_: IdTokenFor, now: Time) -> Result<String, SignError>
         "acr": stated.acr,
         "amr": stated.amr,
         "sid": grant.session,
-        "at_hash": at_hash(access_token),
+        "at_hash": at_hash(alg, access_token),
     });
     token.extend(own.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
     if let Some(nonce) = nonce {
@@ -71,10 +72,17 @@ pub fn read(app: &App, hint: &str) -> Option<Hint> {
     })
 }
 
-/// OIDC Core §3.1.3.6: the left half of the hash; both of our algorithms hash with SHA-256.
-fn at_hash(access_token: &str) -> String {
-    let hash = Sha256::digest(access_token.as_bytes());
-    base64url(hash.get(..16).unwrap_or_default())
+/// OIDC Core §3.1.3.6: the left half of the hash that the algorithm uses; Ed25519 hashes with SHA-512 (RFC 8032 §5.1).
+fn at_hash(alg: SigningAlg, access_token: &str) -> String {
+    let bytes = access_token.as_bytes();
+    match alg {
+        SigningAlg::RS256 | SigningAlg::ES256 | SigningAlg::PS256 => left_half(&Sha256::digest(bytes)),
+        SigningAlg::EdDSA => left_half(&Sha512::digest(bytes)),
+    }
+}
+
+fn left_half(hash: &[u8]) -> String {
+    base64url(hash.get(..hash.len() / 2).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -85,6 +93,7 @@ mod tests {
     fn at_hash_is_the_left_half_of_the_sha_256() {
         // OIDC Core, appendix A.3.
         let token = "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y";
-        assert_eq!(at_hash(token), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(at_hash(SigningAlg::RS256, token), "77QmUPtjPfzWtF2AnpK9RQ");
+        assert_eq!(at_hash(SigningAlg::EdDSA, token).len(), 43);
     }
 }

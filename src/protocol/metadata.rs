@@ -57,6 +57,15 @@ pub struct ClientMetadata {
     pub resource: Option<String>,
     #[serde(default)]
     pub scopes_supported: Vec<String>,
+    /// What access tokens for this resource server are signed with.
+    #[serde(default = "SigningAlg::of_access_tokens")]
+    pub access_token_signed_response_alg: SigningAlg,
+    /// The client's public keys, by value (RFC 7517 §5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<serde_json::Value>,
+    /// The one algorithm that its assertions are signed with; absent: any that suits the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint_auth_signing_alg: Option<SigningAlg>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_uri: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,6 +87,8 @@ pub enum AuthMethod {
     #[default]
     ClientSecretBasic,
     ClientSecretPost,
+    /// RFC 7523 §2.2, OIDC Core §9.
+    PrivateKeyJwt,
     None,
 }
 
@@ -95,15 +106,29 @@ pub enum SigningAlg {
     #[default]
     RS256,
     ES256,
+    /// RFC 8037 §3.1, with Ed25519.
+    EdDSA,
+    PS256,
 }
 
 impl SigningAlg {
-    pub const ALL: [Self; 2] = [Self::RS256, Self::ES256];
+    pub const ALL: [Self; 4] = [Self::RS256, Self::ES256, Self::EdDSA, Self::PS256];
+
+    /// Unless a resource server is registered with another one.
+    pub const fn of_access_tokens() -> Self {
+        Self::ES256
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|alg| alg.as_str() == text)
+    }
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RS256 => "RS256",
             Self::ES256 => "ES256",
+            Self::EdDSA => "EdDSA",
+            Self::PS256 => "PS256",
         }
     }
 }
@@ -125,7 +150,27 @@ impl ClientMetadata {
         metadata.grants()?;
         metadata.classes(knows_class)?;
         metadata.resource_server()?;
-        Ok(metadata)
+        match (metadata.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt, &metadata.jwks) {
+            (true, None) => Err("jwks: private_key_jwt needs the client's public keys, by value".into()),
+            (false, Some(_)) => Err("jwks: only private_key_jwt needs keys; leave it out".into()),
+            _ => Ok(metadata),
+        }
+    }
+
+    /// The origins of its redirect URIs: of the web pages that may read what programs are answered (Fetch §3.2).
+    pub fn origins(&self) -> Vec<String> {
+        let mut origins = self.redirect_uris.iter().filter_map(RedirectUri::origin).collect::<Vec<_>>();
+        origins.sort();
+        origins.dedup();
+        origins
+    }
+
+    /// Whether the client proves itself with a secret that is kept here.
+    pub fn has_secret(&self) -> bool {
+        matches!(
+            self.token_endpoint_auth_method,
+            AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost
+        )
     }
 
     pub fn is_public(&self) -> bool {

@@ -20,7 +20,7 @@ enum Broken {
 
 const MOST_PARAMETERS: usize = 100;
 const LONGEST: usize = 2048;
-/// `claims` and `id_token_hint` carry whole documents.
+/// `claims`, hints and assertions are whole documents.
 const LONGEST_DOCUMENT: usize = 8192;
 /// RFC 8707 §2 lets a client name several resources.
 const REPEATABLE: &str = "resource";
@@ -79,7 +79,11 @@ impl Parameters {
 }
 
 fn read(name: &str, raw: &str) -> Value {
-    let limit = if matches!(name, "claims" | "id_token_hint") { LONGEST_DOCUMENT } else { LONGEST };
+    let limit = if matches!(name, "claims" | "id_token_hint" | "client_assertion") {
+        LONGEST_DOCUMENT
+    } else {
+        LONGEST
+    };
     // Percent-encoding at most triples a value: what is longer raw can't fit decoded.
     if raw.len() > limit * 3 {
         return Err(Broken::Size);

@@ -11,10 +11,13 @@ pub struct Prompt {
     pub login: bool,
     pub consent: bool,
     pub select_account: bool,
+    /// Initiating User Registration via OpenID Connect 1.0 §4.1.
+    pub create: bool,
 }
 
 impl Prompt {
-    pub fn parse(raw: &str) -> Result<Self, Fault> {
+    /// `create` is known only where people may make accounts.
+    pub fn parse(raw: &str, create: bool) -> Result<Self, Fault> {
         let mut prompt = Self::default();
         for value in TokenList::parse("prompt", raw)?.iter() {
             match value {
@@ -22,12 +25,13 @@ impl Prompt {
                 "login" => prompt.login = true,
                 "consent" => prompt.consent = true,
                 "select_account" => prompt.select_account = true,
+                "create" if create => prompt.create = true,
                 _ => {
                     return Err(Fault::invalid_request("prompt has a value that this server does not know."));
                 }
             }
         }
-        if prompt.none && (prompt.login || prompt.consent || prompt.select_account) {
+        if prompt.none && (prompt.login || prompt.consent || prompt.select_account || prompt.create) {
             return Err(Fault::invalid_request("prompt=none can't be combined with another value."));
         }
         Ok(prompt)
@@ -49,14 +53,16 @@ mod tests {
 
     #[test]
     fn none_stands_alone_and_unknown_values_are_refused() {
-        assert_eq!(Prompt::parse("none"), Ok(Prompt { none: true, ..Prompt::default() }));
+        assert_eq!(Prompt::parse("none", false), Ok(Prompt { none: true, ..Prompt::default() }));
         assert_eq!(
-            Prompt::parse("login consent"),
+            Prompt::parse("login consent", false),
             Ok(Prompt { login: true, consent: true, ..Prompt::default() })
         );
         for raw in ["none login", "none consent", "create", "Login", "login,consent"] {
-            assert!(Prompt::parse(raw).is_err(), "{raw}");
+            assert!(Prompt::parse(raw, false).is_err(), "{raw}");
         }
+        assert_eq!(Prompt::parse("create", true), Ok(Prompt { create: true, ..Prompt::default() }));
+        assert!(Prompt::parse("none create", true).is_err());
     }
 
     #[test]

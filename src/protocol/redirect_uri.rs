@@ -94,6 +94,12 @@ impl RedirectUri {
         &self.0
     }
 
+    /// Scheme, host and port; `None` for a private scheme.
+    pub fn origin(&self) -> Option<String> {
+        let origin = Url::parse(&self.0).ok()?.origin();
+        origin.is_tuple().then(|| origin.ascii_serialization())
+    }
+
     /// Byte for byte; for native clients on a loopback address the port is free (RFC 8252 §7.3).
     fn admits(&self, presented: &str, native: bool) -> bool {
         self.0 == presented || (native && self.admits_other_port(presented))

@@ -5,7 +5,10 @@ use serde_json::Map;
 use serde_json::Value;
 
 /// Scopes of OpenID Connect that this server serves.
-pub const SCOPES: [&str; 5] = ["openid", "profile", "email", "address", "phone"];
+pub const SCOPES: [&str; 6] = ["openid", "profile", "email", "address", "phone", GROUPS];
+
+/// A scope and a claim of our own: names of groups, which an administrator gives.
+pub const GROUPS: &str = "groups";
 
 /// The scope that lets a grant survive its session (OIDC Core §11).
 pub const OFFLINE: &str = "offline_access";
@@ -39,6 +42,7 @@ pub fn of_scope(scope: &str) -> &'static [&'static str] {
         "email" => &EMAIL,
         "address" => &ADDRESS,
         "phone" => &PHONE,
+        GROUPS => &[GROUPS],
         _ => &[],
     }
 }
@@ -58,7 +62,7 @@ pub fn released(claims: &Map<String, Value>, scope: &TokenList) -> Map<String, V
 pub fn parse(value: Value) -> Result<Map<String, Value>, String> {
     let Value::Object(claims) = value else { return Err("claims must be a JSON object".into()) };
     for (name, value) in &claims {
-        if !all().any(|known| known == name) {
+        if !all().any(|known| known == name) || name == GROUPS {
             return Err(format!("{name} is not a standard claim (OpenID Connect Core §5.1); remove it"));
         }
         let sound = match name.as_str() {

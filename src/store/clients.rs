@@ -1,6 +1,7 @@
 //! Registered clients, some of which are resource servers (RFC 8707). The metadata is opaque here.
 
 use super::connection::Conn;
+use super::schema::client_origins;
 use super::schema::clients;
 use crate::base::id::ClientId;
 use crate::base::secret::SecretHash;
@@ -24,6 +25,8 @@ pub struct NewClient<'a> {
     pub metadata: &'a str,
     pub secret_hash: Option<&'a SecretHash>,
     pub resource: Option<&'a str>,
+    /// Of web pages that may read our answers to it.
+    pub origins: &'a [String],
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -46,7 +49,8 @@ pub fn insert(c: &mut Conn, client: &NewClient, now: Time) -> QueryResult<Regist
                 clients::resource.eq(client.resource),
                 clients::created_at.eq(now.micros()),
             ))
-            .execute(c)
+            .execute(c)?;
+        replace_origins(c, client)
     });
     registered(inserted)
 }
@@ -54,7 +58,7 @@ pub fn insert(c: &mut Conn, client: &NewClient, now: Time) -> QueryResult<Regist
 /// Replaces the metadata of the `version` that was read; a concurrent change wins and this one is told so.
 pub fn update(c: &mut Conn, client: &NewClient, version: i64) -> QueryResult<Registered> {
     let updated = c.transaction(|c| {
-        diesel::update(clients::table)
+        let updated = diesel::update(clients::table)
             .filter(clients::id.eq(client.id.as_str()))
             .filter(clients::version.eq(version))
             .set((
@@ -63,9 +67,35 @@ pub fn update(c: &mut Conn, client: &NewClient, version: i64) -> QueryResult<Reg
                 clients::secret_hash.eq(client.secret_hash.map(SecretHash::as_str)),
                 clients::resource.eq(client.resource),
             ))
-            .execute(c)
+            .execute(c)?;
+        if updated == 0 {
+            return Ok(0);
+        }
+        replace_origins(c, client)
     });
     registered(updated)
+}
+
+fn replace_origins(c: &mut Conn, client: &NewClient) -> QueryResult<usize> {
+    diesel::delete(client_origins::table.filter(client_origins::client_id.eq(client.id.as_str())))
+        .execute(c)?;
+    for origin in client.origins {
+        let row = (client_origins::client_id.eq(client.id.as_str()), client_origins::origin.eq(origin));
+        diesel::insert_into(client_origins::table).values(row).execute(c)?;
+    }
+    Ok(1)
+}
+
+/// Whether an enabled client is registered with this origin.
+pub fn has_origin(c: &mut Conn, origin: &str) -> QueryResult<bool> {
+    let found = client_origins::table
+        .inner_join(clients::table)
+        .filter(client_origins::origin.eq(origin))
+        .filter(clients::disabled_at.is_null())
+        .select(clients::id)
+        .first::<String>(c)
+        .optional()?;
+    Ok(found.is_some())
 }
 
 /// Deletes a client; `false` if there was none. What was granted to it is inactive from now on.

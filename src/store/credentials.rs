@@ -95,12 +95,12 @@ pub fn remove(c: &mut Conn, id: &CredentialId) -> QueryResult<()> {
     diesel::delete(credentials::table.find(id.as_str())).execute(c).map(drop)
 }
 
-/// Replaces the password of a user; `false` if there is none to replace. The factor stays the same one.
-pub fn replace_password(c: &mut Conn, user: &UserId, phc: &str) -> QueryResult<bool> {
-    diesel::update(credentials::table)
+/// Whether the user still has every one of these.
+pub fn are_there(c: &mut Conn, user: &UserId, ids: &[CredentialId]) -> QueryResult<bool> {
+    let there = credentials::table
         .filter(credentials::user_id.eq(user.as_str()))
-        .filter(credentials::kind.eq(Method::Pwd.as_str()))
-        .set(credentials::secret.eq(phc))
-        .execute(c)
-        .map(|rows| rows == 1)
+        .filter(credentials::id.eq_any(ids.iter().map(CredentialId::as_str)))
+        .select(credentials::id)
+        .load::<String>(c)?;
+    Ok(ids.iter().all(|id| there.iter().any(|known| known == id.as_str())))
 }

@@ -75,17 +75,17 @@ pub fn revoke_replayed(
     code: &SecretHash,
     client: &ClientId,
     now: Time,
-) -> QueryResult<Option<GrantId>> {
+) -> QueryResult<Option<Grant>> {
     diesel::update(grants::table)
         .filter(grants::code_hash.eq(code.as_str()))
         .filter(grants::client_id.eq(client.as_str()))
         .filter(grants::redeemed_at.is_not_null())
         .filter(grants::revoked_at.is_null())
         .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("code replayed")))
-        .returning(grants::id)
-        .get_result::<String>(c)
+        .returning(COLUMNS)
+        .get_result::<Row>(c)
         .optional()
-        .map(|id| id.map(GrantId::from_text))
+        .map(|row| row.map(grant))
 }
 
 pub fn revoke(c: &mut Conn, id: &GrantId, reason: &str, now: Time) -> QueryResult<()> {

@@ -24,9 +24,12 @@ pub fn recorded(c: &mut Conn) -> QueryResult<RecordedKeys> {
     Ok(recorded)
 }
 
+/// Once more changes nothing.
 pub fn record(c: &mut Conn, id: &str, kind: &str, now: Time) -> QueryResult<()> {
-    diesel::insert_into(keys::table)
-        .values((keys::id.eq(id), keys::kind.eq(kind), keys::recorded_at.eq(now.micros())))
-        .execute(c)
-        .map(drop)
+    let recorded = c.transaction(|c| {
+        diesel::insert_into(keys::table)
+            .values((keys::id.eq(id), keys::kind.eq(kind), keys::recorded_at.eq(now.micros())))
+            .execute(c)
+    });
+    super::unless_taken(recorded).map(drop)
 }

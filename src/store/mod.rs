@@ -2,8 +2,10 @@
 //! A job is one closure over a connection and, in `write`, one transaction; nothing waits inside it but the database.
 //! What must happen once is one conditional statement in `store/*.rs`; nothing is read, changed and written back.
 
+pub mod audit;
 pub mod clients;
 pub mod connection;
+pub mod consents;
 pub mod credentials;
 pub mod events;
 pub mod grants;
@@ -11,6 +13,7 @@ pub mod interactions;
 pub mod keys;
 pub mod migrate;
 pub mod refresh_tokens;
+pub mod replays;
 pub mod revoked_tokens;
 mod schema;
 pub mod sessions;
@@ -26,6 +29,8 @@ use diesel::QueryResult;
 use diesel::connection::Connection;
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::Pool;
+use diesel::result::DatabaseErrorKind;
+use diesel::result::Error;
 use std::time::Duration;
 use thiserror::Error;
 use writer::Writer;
@@ -51,7 +56,7 @@ pub enum StoreError {
     #[error("the database does not answer: {0}")]
     Unavailable(String),
     #[error("the database refused: {0}")]
-    Query(diesel::result::Error),
+    Query(Error),
     /// Another request was first; nothing was done.
     #[error("another request was first")]
     Lost,
@@ -62,14 +67,24 @@ pub type Written<T> = QueryResult<T>;
 
 /// What a job answers when it finds that another request was first: its transaction leaves nothing behind.
 pub fn lost<T>() -> QueryResult<T> {
-    Err(diesel::result::Error::NotFound)
+    Err(Error::NotFound)
 }
 
-impl From<diesel::result::Error> for StoreError {
-    fn from(error: diesel::result::Error) -> Self {
+/// `true` for an insert that was done, `false` for one that found its place taken. In a transaction of its own, which is
+/// a savepoint inside another one: nothing else is lost with it.
+fn unless_taken(inserted: QueryResult<usize>) -> QueryResult<bool> {
+    match inserted {
+        Ok(_) => Ok(true),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
         match error {
             // Lookups answer `Option`, so nothing else says this.
-            diesel::result::Error::NotFound => Self::Lost,
+            Error::NotFound => Self::Lost,
             error => Self::Query(error),
         }
     }

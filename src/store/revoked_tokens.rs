@@ -4,8 +4,6 @@ use super::connection::Conn;
 use super::schema::revoked_tokens;
 use crate::base::time::Time;
 use diesel::prelude::*;
-use diesel::result::DatabaseErrorKind;
-use diesel::result::Error;
 
 /// Revokes a token; once more changes nothing.
 pub fn insert(c: &mut Conn, jti: &str, expires_at: Time) -> QueryResult<()> {
@@ -14,10 +12,7 @@ pub fn insert(c: &mut Conn, jti: &str, expires_at: Time) -> QueryResult<()> {
             .values((revoked_tokens::jti.eq(jti), revoked_tokens::expires_at.eq(expires_at.micros())))
             .execute(c)
     });
-    match inserted {
-        Ok(_) | Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(()),
-        Err(error) => Err(error),
-    }
+    super::unless_taken(inserted).map(drop)
 }
 
 pub fn contains(c: &mut Conn, jti: &str) -> QueryResult<bool> {

@@ -162,6 +162,47 @@ table! {
     }
 }
 
+table! {
+    consents (user_id, client_id, scope) {
+        user_id -> Text,
+        client_id -> Text,
+        scope -> Text,
+        granted_at -> BigInt,
+    }
+}
+
+table! {
+    audit (id) {
+        id -> Text,
+        at -> BigInt,
+        actor -> Text,
+        what -> Text,
+        outcome -> Text,
+        user_id -> Nullable<Text>,
+        client_id -> Nullable<Text>,
+        session_id -> Nullable<Text>,
+        source -> Nullable<Text>,
+        acr -> Nullable<Text>,
+        session_aal -> Nullable<Text>,
+        account_aal -> Nullable<Text>,
+        reason -> Nullable<Text>,
+    }
+}
+
+table! {
+    replays (key) {
+        key -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+table! {
+    client_origins (client_id, origin) {
+        client_id -> Text,
+        origin -> Text,
+    }
+}
+
 joinable!(login_names -> users (user_id));
 joinable!(credentials -> users (user_id));
 joinable!(sessions -> browsers (browser_id));
@@ -170,10 +211,12 @@ joinable!(events -> sessions (session_id));
 joinable!(session_clients -> sessions (session_id));
 joinable!(grants -> users (user_id));
 joinable!(grants -> clients (client_id));
+joinable!(client_origins -> clients (client_id));
 joinable!(refresh_tokens -> grants (grant_id));
 
 allow_tables_to_appear_in_same_query!(
     browsers,
+    client_origins,
     clients,
     credentials,
     events,

@@ -194,6 +194,21 @@ pub fn of_user(c: &mut Conn, user: &UserId, life: SessionLife, now: Time) -> Que
     Ok(listed.collect())
 }
 
+/// A user's live sessions with their events, whatever the browser. For administrators, not for requests.
+pub fn live_of_user(c: &mut Conn, user: &UserId, life: SessionLife, now: Time) -> QueryResult<Vec<Session>> {
+    let browsers = sessions::table
+        .filter(sessions::user_id.eq(user.as_str()))
+        .filter(sessions::ended_at.is_null())
+        .order(sessions::started_at)
+        .select(sessions::browser_id)
+        .load::<String>(c)?;
+    let mut live = Vec::new();
+    for browser in browsers {
+        live.extend(live_sessions(c, &browser, life, now)?.into_iter().filter(|s| s.user == *user));
+    }
+    Ok(live)
+}
+
 /// Ends a session, which never comes back.
 pub fn end(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
     diesel::update(sessions::table.find(session.as_str()))

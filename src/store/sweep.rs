@@ -1,12 +1,15 @@
 //! Takes away what has expired, in small batches, so that no request waits for it.
 
 use super::connection::Conn;
+use super::schema::audit;
 use super::schema::browsers;
 use super::schema::grants;
 use super::schema::interactions;
+use super::schema::replays;
 use super::schema::revoked_tokens;
 use super::schema::sessions;
 use super::schema::throttles;
+use crate::base::time::Seconds;
 use crate::base::time::Time;
 use diesel::prelude::*;
 
@@ -23,15 +26,25 @@ macro_rules! expired {
     };
 }
 
-/// Deletes at most one batch of each kind; says how many rows went.
-pub fn batch(c: &mut Conn, now: Time) -> QueryResult<usize> {
+/// Deletes at most one batch of each kind; says how many rows went. The audit is kept for `audit`.
+pub fn batch(c: &mut Conn, now: Time, audit: Seconds) -> QueryResult<usize> {
+    let mut gone = audited(c, now.minus(audit))?;
     let now = now.micros();
-    let mut gone = 0;
     expired!(c, now, gone, interactions, id);
     expired!(c, now, gone, grants, id);
     expired!(c, now, gone, revoked_tokens, jti);
+    expired!(c, now, gone, replays, key);
     expired!(c, now, gone, throttles, key);
     expired!(c, now, gone, sessions, id);
     expired!(c, now, gone, browsers, id);
     Ok(gone)
+}
+
+fn audited(c: &mut Conn, before: Time) -> QueryResult<usize> {
+    let old = audit::table.filter(audit::at.lt(before.micros())).limit(BATCH).select(audit::id);
+    let old = old.load::<String>(c)?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    diesel::delete(audit::table.filter(audit::id.eq_any(old))).execute(c)
 }

@@ -86,13 +86,7 @@ fn write(c: &mut Conn, counter: &Counter, seen: Option<i64>, failures: i64, now:
             ))
             .execute(c)
     });
-    match inserted {
-        Ok(_) => Ok(true),
-        Err(diesel::result::Error::DatabaseError(diesel::result::DatabaseErrorKind::UniqueViolation, _)) => {
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    }
+    super::unless_taken(inserted)
 }
 
 impl Counter {

@@ -7,8 +7,6 @@ use crate::assurance::factors::SecondFactor;
 use crate::base::id::UserId;
 use crate::base::time::Time;
 use diesel::prelude::*;
-use diesel::result::DatabaseErrorKind;
-use diesel::result::Error;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -66,22 +64,11 @@ pub fn insert(c: &mut Conn, user: &NewUser, now: Time) -> QueryResult<Added> {
             .execute(c)?;
         for (name, kind) in [(Some(user.name), "username"), (user.email, "email")] {
             let Some(name) = name else { continue };
-            diesel::insert_into(login_names::table)
-                .values((
-                    login_names::name.eq(name.as_str()),
-                    login_names::user_id.eq(user.id.as_str()),
-                    login_names::kind.eq(kind),
-                    login_names::verified_at.eq(now.micros()),
-                ))
-                .execute(c)?;
+            insert_name(c, user.id, name, kind, now)?;
         }
-        Ok(())
+        Ok(1)
     });
-    match added {
-        Ok(()) => Ok(Added::Done),
-        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(Added::NameTaken),
-        Err(error) => Err(error),
-    }
+    Ok(if super::unless_taken(added)? { Added::Done } else { Added::NameTaken })
 }
 
 /// The user whom a user name or a verified e-mail address names.
@@ -99,6 +86,46 @@ pub fn by_login_name(c: &mut Conn, name: &LoginName) -> QueryResult<Option<User>
 pub fn by_id(c: &mut Conn, id: &UserId) -> QueryResult<Option<User>> {
     let row = users::table.find(id.as_str()).select(COLUMNS).first::<Row>(c).optional()?;
     Ok(row.map(user))
+}
+
+/// Replaces the claims that were read as `known`; `false` if they are others by now.
+pub fn replace_claims(c: &mut Conn, id: &UserId, known: &str, claims: &str) -> QueryResult<bool> {
+    diesel::update(users::table.find(id.as_str()))
+        .filter(users::claims.eq(known))
+        .set(users::claims.eq(claims))
+        .execute(c)
+        .map(|rows| rows == 1)
+}
+
+pub fn set_second_factor(c: &mut Conn, id: &UserId, second_factor: SecondFactor) -> QueryResult<()> {
+    diesel::update(users::table.find(id.as_str()))
+        .set(users::second_factor.eq(second_factor_text(second_factor)))
+        .execute(c)
+        .map(drop)
+}
+
+/// Gives a user this verified address to sign in with, instead of the one they had.
+pub fn replace_email(c: &mut Conn, id: &UserId, email: &LoginName, now: Time) -> QueryResult<Added> {
+    diesel::delete(login_names::table)
+        .filter(login_names::user_id.eq(id.as_str()))
+        .filter(login_names::kind.eq("email"))
+        .execute(c)?;
+    let inserted = c.transaction(|c| insert_name(c, id, email, "email", now));
+    match super::unless_taken(inserted)? {
+        true => Ok(Added::Done),
+        false => Ok(Added::NameTaken),
+    }
+}
+
+fn insert_name(c: &mut Conn, id: &UserId, name: &LoginName, kind: &str, now: Time) -> QueryResult<usize> {
+    diesel::insert_into(login_names::table)
+        .values((
+            login_names::name.eq(name.as_str()),
+            login_names::user_id.eq(id.as_str()),
+            login_names::kind.eq(kind),
+            login_names::verified_at.eq(now.micros()),
+        ))
+        .execute(c)
 }
 
 /// Disables a user from `at` on, or enables them.

@@ -9,13 +9,15 @@ use super::issue::Wish;
 use crate::app::App;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
-use crate::client::Client;
+use crate::client::AuthenticatedClient;
 use crate::mint::granted::GrantedRequest;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::pkce::Verifier;
 use crate::store::Written;
+use crate::store::audit;
+use crate::store::audit::What;
 use crate::store::connection::Conn;
 use crate::store::grants;
 use crate::store::grants::Grant;
@@ -29,26 +31,35 @@ struct Presented {
     verifier: Option<String>,
 }
 
-pub async fn redeem(app: &Arc<App>, client: &Client, parameters: &Parameters) -> Result<Tokens, TokenError> {
+pub async fn redeem(
+    app: &Arc<App>,
+    by: &AuthenticatedClient,
+    parameters: &Parameters,
+) -> Result<Tokens, TokenError> {
+    let client = by.client();
     let presented = presented(parameters)?;
     // The scope of a code was settled with it (RFC 6749 §4.1.3 knows no such parameter).
     let wish = Wish { scope: None, ..Wish::parse(parameters)? };
     let (now, id, shared) = (app.now(), client.id.clone(), app.clone());
     let refreshes = client.metadata.grant_types.iter().any(|grant| grant == "refresh_token");
+    let entry = by.entry(app, What::CodeRedeemed);
     let outcome = app.store.write(move |c| {
         let hash = presented.code.hash();
         let Some(grant) = grants::redeem(c, &hash, &id, now)? else {
-            let replayed = grants::revoke_replayed(c, &hash, &id, now)?;
-            return Ok(Err(if replayed.is_some() { "code replayed" } else { "code unknown or expired" }));
+            let replayed = grants::revoke_replayed(c, &hash, &id, now)?.map(Box::new);
+            let reason = if replayed.is_some() { "code replayed" } else { "code unknown or expired" };
+            return Ok(Err((reason, replayed)));
         };
-        let grant_id = grant.id.clone();
+        let whole = grant.clone();
         let basis = match judge(c, grant, &presented, now)? {
             Ok(basis) => basis,
             Err(reason) => {
-                grants::revoke(c, &grant_id, reason, now)?;
-                return Ok(Err(reason));
+                grants::revoke(c, &whole.id, reason, now)?;
+                return Ok(Err((reason, Some(Box::new(whole)))));
             }
         };
+        let entry = entry.user(&whole.user).session(&whole.session).acr(&basis.stated.acr);
+        audit::append(c, &entry)?;
         if !refreshes {
             return Ok(Ok((basis, None)));
         }
@@ -58,7 +69,7 @@ pub async fn redeem(app: &Arc<App>, client: &Client, parameters: &Parameters) ->
     });
     match outcome.await? {
         Ok((basis, refresh_token)) => issue::tokens(app, client, &basis, &wish, true, refresh_token),
-        Err(reason) => Err(TokenError::Fault { fault: invalid_grant(), reason }),
+        Err((reason, about)) => Err(TokenError::Fault { fault: invalid_grant(), reason, about }),
     }
 }
 

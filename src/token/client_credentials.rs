@@ -10,6 +10,8 @@ use crate::mint::access_token::Audience;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::list::TokenList;
+use crate::protocol::metadata::ClientMetadata;
+use crate::protocol::metadata::SigningAlg;
 use crate::protocol::parameters::Parameters;
 use crate::store::clients;
 
@@ -22,15 +24,17 @@ pub async fn grant(app: &App, client: &Client, parameters: &Parameters) -> Resul
     let wish = Wish::parse(parameters)?;
     let asked = wish.scope.unwrap_or_default();
     let own = |scope: &str| client.metadata.scope.as_ref().is_none_or(|own| own.contains(scope));
-    let (aud, scope) = match wish.resource {
-        None => (app.config.issuer.as_str().to_owned(), TokenList::default()),
+    let (aud, scope, alg) = match wish.resource {
+        None => (app.config.issuer.as_str().to_owned(), TokenList::default(), SigningAlg::of_access_tokens()),
         Some(resource) => {
-            let defined = scopes_of(app, &resource).await?;
-            (resource, asked.filtered(|scope| own(scope) && defined.iter().any(|known| known == scope)))
+            let server = resource_server(app, &resource).await?;
+            let defined = |scope: &str| server.scopes_supported.iter().any(|known| known == scope);
+            let scope = asked.filtered(|scope| own(scope) && defined(scope));
+            (resource, scope, server.access_token_signed_response_alg)
         }
     };
     let access_token =
-        access_token::mint_for_client(app, &client.id, &Audience { aud: &aud, scope: &scope })?;
+        access_token::mint_for_client(app, &client.id, &Audience { aud: &aud, scope: &scope, alg })?;
     Ok(Tokens {
         access_token,
         token_type: "Bearer",
@@ -41,10 +45,10 @@ pub async fn grant(app: &App, client: &Client, parameters: &Parameters) -> Resul
     })
 }
 
-async fn scopes_of(app: &App, resource: &str) -> Result<Vec<String>, TokenError> {
+async fn resource_server(app: &App, resource: &str) -> Result<ClientMetadata, TokenError> {
     let identifier = resource.to_owned();
     let rows = app.store.read(move |c| clients::by_resources(c, &[&identifier])).await?;
     let server = rows.into_iter().find_map(Client::from_row);
     let unknown = || Fault::new(ErrorCode::InvalidTarget, "resource is not registered here.");
-    Ok(server.ok_or_else(unknown)?.metadata.scopes_supported)
+    Ok(server.ok_or_else(unknown)?.metadata)
 }

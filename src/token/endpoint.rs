@@ -5,6 +5,7 @@ use super::client_credentials;
 use super::refresh_token;
 use crate::app::App;
 use crate::client::AuthenticatedClient;
+use crate::client::Caller;
 use crate::client::ClientError;
 use crate::client::authenticate;
 use crate::jose::keyring::SignError;
@@ -12,6 +13,9 @@ use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::store::StoreError;
+use crate::store::audit;
+use crate::store::audit::What;
+use crate::store::grants::Grant;
 use serde::Serialize;
 use std::sync::Arc;
 use thiserror::Error;
@@ -30,31 +34,62 @@ pub struct Tokens {
     pub refresh_token: Option<String>,
 }
 
+/// The fault says it all.
+const REQUEST: &str = "request";
+
 #[derive(Debug, Error)]
 pub enum TokenError {
     /// What the client is told, and what the log is.
     #[error("{fault} [{reason}]")]
-    Fault { fault: Fault, reason: &'static str },
+    Fault { fault: Fault, reason: &'static str, about: Option<Box<Grant>> },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Sign(#[from] SignError),
 }
 
-pub async fn answer(app: &Arc<App>, authorization: Option<&str>, body: &str) -> Result<Tokens, TokenError> {
+pub async fn answer(app: &Arc<App>, caller: Caller<'_>, body: &str) -> Result<Tokens, TokenError> {
     let parameters = Parameters::parse(body)?;
     parameters.all_sound()?;
-    let client = authenticate(app, authorization, &parameters).await?;
-    grant(app, &client, &parameters).await
+    let client = authenticate(app, caller, &parameters).await?;
+    let grant_type = parameters.required("grant_type")?;
+    let answered = grant(app, &client, grant_type, &parameters).await;
+    let (known, what) = known(grant_type);
+    let outcome = match &answered {
+        Ok(_) => "issued",
+        Err(TokenError::Fault { fault, .. }) => fault.code.as_str(),
+        Err(TokenError::Store(_) | TokenError::Sign(_)) => "unavailable",
+    };
+    app.metrics.token(known, outcome);
+    if let Err(TokenError::Fault { fault, reason, about }) = &answered {
+        let reason = if *reason == REQUEST { fault.code.as_str() } else { reason };
+        let entry = client.entry(app, what).refused(reason);
+        let entry = match about {
+            Some(grant) => entry.user(&grant.user).session(&grant.session),
+            None => entry,
+        };
+        app.store.write(move |c| audit::append(c, &entry)).await?;
+    }
+    answered
+}
+
+/// A name of ours for what a stranger wrote.
+fn known(grant_type: &str) -> (&'static str, What) {
+    match grant_type {
+        "authorization_code" => ("authorization_code", What::CodeRedeemed),
+        "refresh_token" => ("refresh_token", What::TokenRefreshed),
+        "client_credentials" => ("client_credentials", What::ClientCredentials),
+        _ => ("other", What::ClientCredentials),
+    }
 }
 
 async fn grant(
     app: &Arc<App>,
     client: &AuthenticatedClient,
+    grant_type: &str,
     parameters: &Parameters,
 ) -> Result<Tokens, TokenError> {
-    let (grant_type, client) = (parameters.required("grant_type")?, client.client());
-    let registered = client.metadata.grant_types.iter().any(|own| own == grant_type);
+    let registered = client.client().metadata.grant_types.iter().any(|own| own == grant_type);
     match grant_type {
         "authorization_code" | "refresh_token" | "client_credentials" if !registered => {
             let description = "The client is not registered for this grant_type.";
@@ -62,7 +97,7 @@ async fn grant(
         }
         "authorization_code" => authorization_code::redeem(app, client, parameters).await,
         "refresh_token" => refresh_token::refresh(app, client, parameters).await,
-        "client_credentials" => client_credentials::grant(app, client, parameters).await,
+        "client_credentials" => client_credentials::grant(app, client.client(), parameters).await,
         _ => {
             let description = "This grant_type is not supported; see grant_types_supported.";
             Err(Fault::new(ErrorCode::UnsupportedGrantType, description).into())
@@ -72,14 +107,14 @@ async fn grant(
 
 impl From<Fault> for TokenError {
     fn from(fault: Fault) -> Self {
-        Self::Fault { fault, reason: "request" }
+        Self::Fault { fault, reason: REQUEST, about: None }
     }
 }
 
 impl From<ClientError> for TokenError {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Fault(fault) => Self::Fault { fault, reason: "client authentication" },
+            ClientError::Fault(fault) => Self::Fault { fault, reason: "client authentication", about: None },
             ClientError::Store(error) => Self::Store(error),
         }
     }

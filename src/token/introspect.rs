@@ -4,17 +4,23 @@
 use super::active;
 use super::endpoint::TokenError;
 use crate::app::App;
+use crate::base::id::UserId;
 use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
+use crate::client::AuthenticatedClient;
+use crate::client::Caller;
 use crate::client::Client;
 use crate::client::authenticate;
 use crate::mint::access_token::AccessToken;
 use crate::mint::access_token::read;
+use crate::mint::access_token::text;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::store::StoreError;
+use crate::store::audit;
+use crate::store::audit::What;
 use crate::store::grants;
 use crate::store::refresh_tokens;
 use crate::store::revoked_tokens;
@@ -22,27 +28,36 @@ use crate::store::sessions;
 use serde_json::Value;
 use serde_json::json;
 
-pub async fn introspect(app: &App, authorization: Option<&str>, body: &str) -> Result<Value, TokenError> {
-    let (client, token) = presented(app, authorization, body).await?;
+pub async fn introspect(app: &App, caller: Caller<'_>, body: &str) -> Result<Value, TokenError> {
+    let (client, token) = presented(app, caller, body).await?;
+    let client = client.client();
     if client.metadata.is_public() {
         let description = "Introspection is for clients that can prove who they are.";
         return Err(Fault::new(ErrorCode::InvalidClient, description).into());
     }
     let answer = match read(app, &token, app.now()) {
-        Some(token) => access_token(app, &client, token).await?,
-        None => refresh_token(app, &client, Secret::presented(&token).hash()).await?,
+        Some(token) => access_token(app, client, token).await?,
+        None => refresh_token(app, client, Secret::presented(&token).hash()).await?,
     };
     Ok(answer.unwrap_or_else(|| json!({"active": false})))
 }
 
 /// RFC 7009 §2.2: a token that is unknown, or another client's, is no error and no effect.
-pub async fn revoke(app: &App, authorization: Option<&str>, body: &str) -> Result<(), TokenError> {
-    let (client, token) = presented(app, authorization, body).await?;
-    let now = app.now();
+pub async fn revoke(app: &App, caller: Caller<'_>, body: &str) -> Result<(), TokenError> {
+    let (by, token) = presented(app, caller, body).await?;
+    let (client, now, entry) = (by.client().clone(), app.now(), by.entry(app, What::TokenRevoked));
     if let Some(token) = read(app, &token, now) {
         if token.client_id == client.id.as_str() {
             let expires_at = Time::from_unix_seconds(token.exp);
-            app.store.write(move |c| revoked_tokens::insert(c, &token.jti, expires_at)).await?;
+            let entry = entry.because("an access token");
+            let subject = text(&token.claims, "sub").filter(|_| token.grant.is_some());
+            let entry = subject.map_or(entry.clone(), |user| entry.user(&UserId::from_text(user)));
+            app.store
+                .write(move |c| {
+                    revoked_tokens::insert(c, &token.jti, expires_at)?;
+                    audit::append(c, &entry)
+                })
+                .await?;
         }
         return Ok(());
     }
@@ -50,7 +65,9 @@ pub async fn revoke(app: &App, authorization: Option<&str>, body: &str) -> Resul
     app.store
         .write(move |c| match refresh_tokens::find(c, &hash)? {
             Some(found) if found.grant.client == client.id => {
-                grants::revoke(c, &found.grant.id, "revoked by its client", now)
+                grants::revoke(c, &found.grant.id, "revoked by its client", now)?;
+                let entry = entry.because("a refresh token and its family").user(&found.grant.user);
+                audit::append(c, &entry.session(&found.grant.session))
             }
             _ => Ok(()),
         })
@@ -60,13 +77,13 @@ pub async fn revoke(app: &App, authorization: Option<&str>, body: &str) -> Resul
 
 async fn presented(
     app: &App,
-    authorization: Option<&str>,
+    caller: Caller<'_>,
     body: &str,
-) -> Result<(Client, String), TokenError> {
+) -> Result<(AuthenticatedClient, String), TokenError> {
     let parameters = Parameters::parse(body)?;
     parameters.all_sound()?;
-    let client = authenticate(app, authorization, &parameters).await?;
-    Ok((client.client().clone(), parameters.required("token")?.to_owned()))
+    let client = authenticate(app, caller, &parameters).await?;
+    Ok((client, parameters.required("token")?.to_owned()))
 }
 
 async fn access_token(app: &App, client: &Client, token: AccessToken) -> Result<Option<Value>, StoreError> {

@@ -17,6 +17,7 @@ use crate::mint::id_token::IdTokenFor;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::list::TokenList;
+use crate::protocol::metadata::SigningAlg;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::standard_claims;
 use crate::store::Written;
@@ -86,8 +87,8 @@ pub fn tokens(
     refresh_token: Option<Secret>,
 ) -> Result<Tokens, TokenError> {
     let (now, Basis { grant, request, stated, .. }) = (app.now(), basis);
-    let (aud, scope) = audience(app, request, wish)?;
-    let audience = Audience { aud, scope: &scope };
+    let (aud, scope, alg) = audience(app, request, wish)?;
+    let audience = Audience { aud, scope: &scope, alg };
     let access_token = access_token::mint(app, grant, stated, &audience, now)?;
     let id_token = if request.scope.contains("openid") {
         let for_ = IdTokenFor {
@@ -117,11 +118,11 @@ pub fn audience<'a>(
     app: &'a App,
     request: &'a GrantedRequest,
     wish: &Wish,
-) -> Result<(&'a str, TokenList), Fault> {
+) -> Result<(&'a str, TokenList, SigningAlg), Fault> {
     let target = |description| Fault::new(ErrorCode::InvalidTarget, description);
-    let (aud, granted) = match (&wish.resource, request.resources.as_slice()) {
-        (None, []) => (app.config.issuer.as_str(), &request.scope),
-        (None, [only]) => (only.identifier.as_str(), &only.scope),
+    let (aud, granted, alg) = match (&wish.resource, request.resources.as_slice()) {
+        (None, []) => (app.config.issuer.as_str(), &request.scope, SigningAlg::of_access_tokens()),
+        (None, [only]) => (only.identifier.as_str(), &only.scope, only.alg),
         (None, _) => {
             return Err(target("Several resources were granted; name the one that the token is for."));
         }
@@ -129,10 +130,10 @@ pub fn audience<'a>(
             let found = resources.iter().find(|resource| resource.identifier == *wanted);
             let found =
                 found.ok_or_else(|| target("resource was not named in the authorization request."))?;
-            (found.identifier.as_str(), &found.scope)
+            (found.identifier.as_str(), &found.scope, found.alg)
         }
     };
-    let Some(fewer) = &wish.scope else { return Ok((aud, granted.clone())) };
+    let Some(fewer) = &wish.scope else { return Ok((aud, granted.clone(), alg)) };
     let known = |scope: &str| {
         request.scope.contains(scope) || request.resources.iter().any(|r| r.scope.contains(scope))
     };
@@ -140,7 +141,7 @@ pub fn audience<'a>(
         let description = "scope asks for more than was granted; ask for less, or leave it out.";
         return Err(Fault::new(ErrorCode::InvalidScope, description));
     }
-    Ok((aud, granted.filtered(|scope| fewer.contains(scope))))
+    Ok((aud, granted.filtered(|scope| fewer.contains(scope)), alg))
 }
 
 /// The refresh token of a generation: derived, so that a repeated request can be answered the same without its ever being

@@ -12,14 +12,17 @@ use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
-use crate::client::Client;
+use crate::client::AuthenticatedClient;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::store::Written;
+use crate::store::audit;
+use crate::store::audit::What;
 use crate::store::connection::Conn;
 use crate::store::events;
 use crate::store::grants;
+use crate::store::grants::Grant;
 use crate::store::refresh_tokens;
 use crate::store::refresh_tokens::Found;
 use crate::store::sessions;
@@ -32,27 +35,37 @@ type Rotated = Result<(Basis, i64), Refused>;
 struct Refused {
     fault: Fault,
     reason: &'static str,
+    about: Option<Box<Grant>>,
 }
 
 const LOST_ANSWER: Seconds = Seconds(10);
 
-pub async fn refresh(app: &Arc<App>, client: &Client, parameters: &Parameters) -> Result<Tokens, TokenError> {
+pub async fn refresh(
+    app: &Arc<App>,
+    by: &AuthenticatedClient,
+    parameters: &Parameters,
+) -> Result<Tokens, TokenError> {
+    let client = by.client();
     let hash = Secret::presented(parameters.required("refresh_token")?).hash();
     let wish = Wish::parse(parameters)?;
     let (shared, client_id, wanted, now) = (app.clone(), client.id.clone(), wish.clone(), app.now());
+    let entry = by.entry(app, What::TokenRefreshed);
     let rotated = app.store.write(move |c| {
         // Another client's token is as unknown as one made up, and stays as it is.
-        match refresh_tokens::find(c, &hash)?.filter(|found| found.grant.client == client_id) {
-            Some(found) => rotate(&shared, c, &hash, found, &wanted, now),
-            None => Ok(refused("refresh token unknown")),
+        let found = refresh_tokens::find(c, &hash)?.filter(|found| found.grant.client == client_id);
+        let Some(found) = found else { return Ok(refused("refresh token unknown", None)) };
+        let rotated = rotate(&shared, c, &hash, found, &wanted, now)?;
+        if let Ok((Basis { grant, stated, .. }, _)) = &rotated {
+            audit::append(c, &entry.user(&grant.user).session(&grant.session).acr(&stated.acr))?;
         }
+        Ok(rotated)
     });
     match rotated.await? {
         Ok((basis, generation)) => {
             let token = issue::refresh_token(app, &basis.grant, generation);
             issue::tokens(app, client, &basis, &wish, false, Some(token))
         }
-        Err(Refused { fault, reason }) => Err(TokenError::Fault { fault, reason }),
+        Err(Refused { fault, reason, about }) => Err(TokenError::Fault { fault, reason, about }),
     }
 }
 
@@ -64,23 +77,24 @@ fn rotate(
     wish: &Wish,
     now: Time,
 ) -> Written<Rotated> {
+    let grant = found.grant.clone();
     if !found.stands {
-        return Ok(refused("family revoked or user disabled"));
+        return Ok(refused("family revoked or user disabled", Some(grant)));
     }
     if found.expires_at <= now {
-        return Ok(refused("refresh token expired"));
+        return Ok(refused("refresh token expired", Some(grant)));
     }
     let generation = found.generation;
-    let Some(basis) = Basis::of(c, found.grant)? else { return Ok(refused("grant unreadable")) };
-    if !basis.grant.offline && !sessions::lives(c, &basis.grant.session, now)? {
-        return Ok(refused("session ended"));
+    let Some(basis) = Basis::of(c, found.grant)? else { return Ok(refused("grant unreadable", Some(grant))) };
+    if !grant.offline && !sessions::lives(c, &grant.session, now)? {
+        return Ok(refused("session ended", Some(grant)));
     }
     if events::any_voided(c, &basis.stated.events)? {
-        return Ok(refused("events voided"));
+        return Ok(refused("events voided", Some(grant)));
     }
     // Nothing is spent on a request that can't be served.
     if let Err(fault) = issue::audience(app, &basis.request, wish) {
-        return Ok(Err(Refused { fault, reason: "audience or scope" }));
+        return Ok(Err(Refused { fault, reason: "audience or scope", about: Some(Box::new(grant)) }));
     }
     if found.used_at.is_none() && refresh_tokens::spend(c, hash, now)? {
         let successor = issue::refresh_token(app, &basis.grant, generation + 1);
@@ -98,11 +112,12 @@ fn again(c: &mut Conn, hash: &SecretHash, basis: Basis, generation: i64, now: Ti
         return Ok(Ok((basis, generation + 1)));
     }
     grants::revoke(c, &basis.grant.id, "refresh token reused", now)?;
-    Ok(refused("refresh token reused"))
+    Ok(refused("refresh token reused", Some(basis.grant)))
 }
 
-fn refused(reason: &'static str) -> Rotated {
+fn refused(reason: &'static str, about: Option<Grant>) -> Rotated {
     let description =
         "The refresh token is not valid: it was used, has expired, was revoked, or is another client's.";
-    Err(Refused { fault: Fault::new(ErrorCode::InvalidGrant, description), reason })
+    let fault = Fault::new(ErrorCode::InvalidGrant, description);
+    Err(Refused { fault, reason, about: about.map(Box::new) })
 }

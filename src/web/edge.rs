@@ -40,6 +40,8 @@ pub async fn edge(
         let mut answer = next.call(request).await?;
         headers(&app, answer.headers_mut(), &id);
         let status = answer.status().as_u16();
+        let route = answer.request().match_pattern().unwrap_or_else(|| "other".into());
+        app.metrics.request(route, status, began.elapsed());
         let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::info!(%method, path, status, micros, "answered");
         Ok(answer)
@@ -61,9 +63,23 @@ pub fn form<'a>(request: &HttpRequest, body: &'a Bytes) -> Result<&'a str, Fault
 /// Of the peer, or of whom a trusted proxy names; an IPv6 source is its /64, which is one household.
 pub fn source(app: &App, request: &HttpRequest) -> String {
     let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return "unknown".into() };
+    network(address(app, request, peer))
+}
+
+fn address(app: &App, request: &HttpRequest, peer: IpAddr) -> IpAddr {
     let forwarded = request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok());
     let chain = forwarded.flat_map(|value| value.split(',')).map(|hop| hop.trim().parse::<IpAddr>().ok());
-    network(client_address(&app.config.trusted_proxies, peer, &chain.collect::<Vec<_>>()))
+    client_address(&app.config.trusted_proxies, peer, &chain.collect::<Vec<_>>())
+}
+
+/// Whether the request was sent by one of `allowed` itself. A request that some proxy passed on was not, unless the proxy is
+/// a trusted one and says so: a proxy on this machine must not open to the world what is for this machine.
+pub fn is_from(app: &App, request: &HttpRequest, allowed: &[IpNet]) -> bool {
+    let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return false };
+    let is_trusted = app.config.trusted_proxies.iter().any(|network| network.contains(&peer));
+    let passed_on = ["x-forwarded-for", "forwarded"].iter().any(|name| request.headers().contains_key(*name));
+    let address = address(app, request, peer);
+    (is_trusted || !passed_on) && allowed.iter().any(|network| network.contains(&address))
 }
 
 /// The last hop that is not a proxy of ours: what stands before it in the header, anyone could have written.

@@ -15,12 +15,17 @@ use crate::interaction::next_step::Next;
 use crate::interaction::progress::Person;
 use crate::interaction::prove::ProveError;
 use crate::interaction::sentence;
+use crate::interaction::settle;
 use crate::interaction::submit;
 use crate::interaction::submit::Page;
 use crate::interaction::submit::Submitted;
+use crate::pages::ConsentPage;
+use crate::pages::CreatePage;
 use crate::pages::Form;
+use crate::pages::Frame;
 use crate::pages::LoginPage;
 use crate::pages::PasswordPage;
+use crate::pages::SelectPage;
 use crate::pages::TotpPage;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
@@ -31,6 +36,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::web::Data;
 use actix_web::web::Path;
+use askama::Template;
 
 pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> HttpResponse {
     let interaction = match load(&app, &request, &id).await {
@@ -39,6 +45,10 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
         Err(error) => return respond::unavailable(&app, &request, &error),
     };
     let answered = match interaction.next(&app) {
+        Next::Select => return select_page(&app, &interaction),
+        Next::Create => return create_page(&app, &interaction),
+        Next::Approve(person) => return consent_page(&app, &interaction, person),
+        Next::Settle => sign_in(&app, &interaction).await,
         Next::SignIn => return login_page(&app, &interaction),
         Next::Prove { person, method, others } => {
             return prove_page(&app, &interaction, person, method, !others.is_empty());
@@ -71,7 +81,7 @@ pub async fn submit(
         Ok(form) => form,
         Err(fault) => return respond::fault_page(&app, &request, &fault),
     };
-    match submit::submit(&app, &interaction, page, &form, &edge::source(&app, &request)).await {
+    match submit::submit(&app, &interaction, page, &form).await {
         Ok(Submitted::Taken) => respond::see_other(&format!("/interaction/{id}")).finish(),
         Ok(Submitted::Forged) => {
             tracing::info!("form.forged");
@@ -92,7 +102,8 @@ pub async fn submit(
 
 async fn load(app: &App, request: &HttpRequest, id: &str) -> Result<Option<Interaction>, StoreError> {
     let Some(cookie) = cookie::presented(request) else { return Ok(None) };
-    interaction::load(app, &cookie.hash(), &InteractionId::from_text(id)).await
+    let source = edge::source(app, request);
+    interaction::load(app, &cookie.hash(), &InteractionId::from_text(id), source).await
 }
 
 async fn answer_client(
@@ -105,10 +116,54 @@ async fn answer_client(
     Ok(respond::authorization(app, &answered.response, cookie))
 }
 
+/// Signed in, and something is left to be asked.
+async fn sign_in(app: &App, interaction: &Interaction) -> Result<HttpResponse, StoreError> {
+    let cookie = settle::sign_in(app, interaction).await?;
+    let mut answer = respond::see_other(&format!("/interaction/{}", interaction.id()));
+    if let Some(secret) = cookie {
+        answer.cookie(cookie::set(app, &secret));
+    }
+    Ok(answer.finish())
+}
+
 async fn end(app: &App, interaction: Interaction, fault: &Fault) -> Result<HttpResponse, StoreError> {
     tracing::info!(code = fault.code.as_str(), reason = %fault.description, "interaction.ended");
     let response = answer::refused(app, interaction, fault).await?;
     Ok(respond::authorization(app, &response, None))
+}
+
+fn select_page(app: &App, interaction: &Interaction) -> HttpResponse {
+    let why = format!("Choose an account to go on to {}.", interaction.ask.asker.name);
+    let people = interaction.browser.sessions.iter();
+    let people = people.map(|s| Person { user: s.user.clone(), username: s.username.clone() }).collect();
+    shown(app, interaction, |frame| SelectPage {
+        frame,
+        form: form(app, interaction, "select-account", why),
+        people,
+    })
+}
+
+fn consent_page(app: &App, interaction: &Interaction, person: Person) -> HttpResponse {
+    let name = &interaction.ask.asker.name;
+    let why = format!("{name} asks for this. You are asked once, unless it wants more one day.");
+    let scopes = interaction.ask.approval.iter().flat_map(|approval| &approval.scopes);
+    let wants = sentence::wants(&scopes.cloned().collect::<Vec<_>>());
+    let lasts = sentence::lasts(interaction.ask.approval.as_ref());
+    let asker = name.clone();
+    shown(app, interaction, |frame| ConsentPage {
+        frame,
+        form: form(app, interaction, "consent", why),
+        person,
+        asker,
+        wants,
+        lasts,
+    })
+}
+
+fn create_page(app: &App, interaction: &Interaction) -> HttpResponse {
+    let why = format!("Create an account to go on to {}.", interaction.ask.asker.name);
+    let name = typed(interaction).unwrap_or_default();
+    shown(app, interaction, |frame| CreatePage { frame, form: form(app, interaction, "create", why), name })
 }
 
 fn login_page(app: &App, interaction: &Interaction) -> HttpResponse {
@@ -118,12 +173,25 @@ fn login_page(app: &App, interaction: &Interaction) -> HttpResponse {
     } else {
         format!("Sign in to go on to {name}.")
     };
+    let hint = typed(interaction).or_else(|| interaction.ask.login_hint.clone()).unwrap_or_default();
+    let create = app.config.create_accounts && interaction.ask.need.subject.is_none();
+    shown(app, interaction, |frame| LoginPage {
+        frame,
+        form: form(app, interaction, "login", why),
+        hint,
+        create,
+    })
+}
+
+fn typed(interaction: &Interaction) -> Option<String> {
+    interaction.progress.typed.as_ref().map(|name| name.as_str().to_owned())
+}
+
+/// A page whose forms lead to the application in the end.
+fn shown<P: Template>(app: &App, interaction: &Interaction, page: impl FnOnce(Frame) -> P) -> HttpResponse {
     let frame = respond::frame(app);
     let nonce = frame.nonce.clone();
-    let typed = interaction.progress.typed.as_ref().map(|name| name.as_str().to_owned());
-    let hint = typed.or_else(|| interaction.ask.login_hint.clone()).unwrap_or_default();
-    let page = LoginPage { frame, form: form(app, interaction, "login", why), hint };
-    respond::page(StatusCode::OK, &nonce, Some(&interaction.ask.asker.origin), &page)
+    respond::page(StatusCode::OK, &nonce, Some(&interaction.ask.asker.origin), &page(frame))
 }
 
 fn prove_page(
@@ -135,18 +203,13 @@ fn prove_page(
 ) -> HttpResponse {
     let ask = &interaction.ask;
     let why = sentence::why(&ask.asker, &ask.need, method, &interaction.events(), app.now());
-    let frame = respond::frame(app);
-    let nonce = frame.nonce.clone();
     let other_account = ask.need.subject.is_none();
-    let origin = Some(ask.asker.origin.as_str());
     if method == Method::Otp {
         let form = form(app, interaction, "totp", why);
-        let page = TotpPage { frame, form, person, other_way, other_account };
-        return respond::page(StatusCode::OK, &nonce, origin, &page);
+        return shown(app, interaction, |frame| TotpPage { frame, form, person, other_way, other_account });
     }
     let form = form(app, interaction, "password", why);
-    let page = PasswordPage { frame, form, person, other_way, other_account };
-    respond::page(StatusCode::OK, &nonce, origin, &page)
+    shown(app, interaction, |frame| PasswordPage { frame, form, person, other_way, other_account })
 }
 
 fn form(app: &App, interaction: &Interaction, page: &str, why: String) -> Form {

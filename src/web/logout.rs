@@ -27,7 +27,9 @@ pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
         Err(error) => return respond::unavailable(&app, &request, &error),
     };
     let asked = match Parameters::parse(request.query_string()) {
-        Ok(parameters) => logout::begin(&app, &parameters, browser.as_ref()).await,
+        Ok(parameters) => {
+            logout::begin(&app, &parameters, browser.as_ref(), &edge::source(&app, &request)).await
+        }
         Err(fault) => Err(LogoutError::Fault(fault)),
     };
     match (asked, browser) {
@@ -80,7 +82,7 @@ async fn confirmed(app: &Data<App>, request: &HttpRequest, form: &str) -> HttpRe
         return respond::see_other("/").finish();
     }
     let answered = match Parameters::parse(query) {
-        Ok(parameters) => logout::confirmed(app, &parameters, &browser).await,
+        Ok(parameters) => logout::confirmed(app, &parameters, &browser, &edge::source(app, request)).await,
         Err(fault) => Err(LogoutError::Fault(fault)),
     };
     match answered {

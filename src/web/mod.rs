@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod cookie;
+pub mod cors;
 pub mod edge;
 pub mod interaction;
 pub mod logout;

@@ -3,6 +3,7 @@
 use super::edge;
 use super::respond;
 use crate::app::App;
+use crate::client::Caller;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::token::endpoint;
@@ -22,7 +23,7 @@ use serde_json::json;
 
 pub async fn token(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let answered = match edge::form(&request, &body) {
-        Ok(form) => endpoint::answer(&app, authorization(&request), form).await,
+        Ok(form) => endpoint::answer(&app, caller(&app, &request), form).await,
         Err(fault) => Err(fault.into()),
     };
     respond(&request, answered.map(|tokens| HttpResponse::Ok().json(tokens)))
@@ -30,7 +31,7 @@ pub async fn token(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpRes
 
 pub async fn introspect(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let answered = match edge::form(&request, &body) {
-        Ok(form) => introspect::introspect(&app, authorization(&request), form).await,
+        Ok(form) => introspect::introspect(&app, caller(&app, &request), form).await,
         Err(fault) => Err(fault.into()),
     };
     respond(&request, answered.map(|answer| HttpResponse::Ok().json(answer)))
@@ -38,7 +39,7 @@ pub async fn introspect(app: Data<App>, request: HttpRequest, body: Bytes) -> Ht
 
 pub async fn revoke(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let answered = match edge::form(&request, &body) {
-        Ok(form) => introspect::revoke(&app, authorization(&request), form).await,
+        Ok(form) => introspect::revoke(&app, caller(&app, &request), form).await,
         Err(fault) => Err(fault.into()),
     };
     respond(&request, answered.map(|()| HttpResponse::Ok().finish()))
@@ -47,7 +48,7 @@ pub async fn revoke(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpRe
 fn respond(request: &HttpRequest, answered: Result<HttpResponse, TokenError>) -> HttpResponse {
     match answered {
         Ok(answer) => answer,
-        Err(TokenError::Fault { fault, reason }) => {
+        Err(TokenError::Fault { fault, reason, .. }) => {
             tracing::info!(code = fault.code.as_str(), told = %fault.description, reason, "token.refused");
             refused(request, &fault)
         }
@@ -76,6 +77,10 @@ pub async fn userinfo(app: Data<App>, request: HttpRequest, body: Bytes) -> Http
         }
         Err(UserInfoError::Store(error)) => respond::store_json(&error),
     }
+}
+
+fn caller<'a>(app: &App, request: &'a HttpRequest) -> Caller<'a> {
+    Caller { authorization: authorization(request), source: edge::source(app, request) }
 }
 
 fn authorization(request: &HttpRequest) -> Option<&str> {

@@ -2,6 +2,7 @@
 //! Discovery names what is built and nothing else.
 
 use super::cookie;
+use super::edge;
 use super::logout;
 use super::respond;
 use crate::app::App;
@@ -36,6 +37,19 @@ pub async fn readyz(app: Data<App>) -> HttpResponse {
     }
 }
 
+/// For those whom `metrics_allow` names; for everybody else there is nothing here.
+pub async fn metrics(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    if !edge::is_from(&app, &request, &app.config.metrics_allow) {
+        return respond::not_found(app, request).await;
+    }
+    match app.metrics.text() {
+        Ok(text) => HttpResponse::Ok()
+            .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+            .body(text),
+        Err(why) => respond::unavailable(&app, &request, &why),
+    }
+}
+
 pub async fn home(app: Data<App>, request: HttpRequest) -> HttpResponse {
     let browser = match cookie::browser(&app, &request).await {
         Ok(browser) => browser,
@@ -58,9 +72,15 @@ fn public(body: &Value) -> HttpResponse {
         .json(body)
 }
 
+/// The last one proves nothing, and introspection wants a proof.
+const AUTH_METHODS: [&str; 4] = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
+
 fn metadata(app: &App) -> Value {
     let issuer = &app.config.issuer;
     let own = ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "nonce", "at_hash"];
+    let algs = SigningAlg::ALL.map(SigningAlg::as_str);
+    let prompts = ["none", "login", "consent", "select_account"].into_iter();
+    let prompts = prompts.chain(app.config.create_accounts.then_some("create")).collect::<Vec<_>>();
     json!({
         "issuer": issuer.as_str(),
         "authorization_endpoint": issuer.url("/authorize"),
@@ -75,13 +95,16 @@ fn metadata(app: &App) -> Value {
         "response_modes_supported": ["query", "form_post"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": SigningAlg::ALL.map(SigningAlg::as_str),
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "id_token_signing_alg_values_supported": algs,
+        "token_endpoint_auth_methods_supported": AUTH_METHODS,
+        "introspection_endpoint_auth_methods_supported": AUTH_METHODS.get(..3),
+        "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": algs,
+        "introspection_endpoint_auth_signing_alg_values_supported": algs,
+        "revocation_endpoint_auth_signing_alg_values_supported": algs,
         "code_challenge_methods_supported": ["S256"],
         "acr_values_supported": app.config.policy.names().collect::<Vec<_>>(),
-        "prompt_values_supported": ["none", "login", "select_account"],
+        "prompt_values_supported": prompts,
         "claims_supported": own.into_iter().chain(standard_claims::all()).collect::<Vec<_>>(),
         "claims_parameter_supported": true,
         "request_parameter_supported": false,

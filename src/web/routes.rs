@@ -1,11 +1,13 @@
 //! Every path once. What is not here is 404, and a known path with another method 405.
 
 use super::authorize;
+use super::cors::cors;
 use super::interaction;
 use super::logout;
 use super::oauth;
 use super::plain;
 use super::respond;
+use actix_web::middleware::from_fn;
 use actix_web::web;
 use actix_web::web::ServiceConfig;
 
@@ -18,16 +20,20 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(path("/interaction/{id}").route(web::get().to(interaction::show)))
         .service(path("/interaction/{id}/{page}").route(web::post().to(interaction::submit)))
-        .service(path("/token").route(web::post().to(oauth::token)))
+        .service(path("/token").wrap(from_fn(cors)).route(web::post().to(oauth::token)))
         .service(path("/introspect").route(web::post().to(oauth::introspect)))
-        .service(path("/revoke").route(web::post().to(oauth::revoke)))
+        .service(path("/revoke").wrap(from_fn(cors)).route(web::post().to(oauth::revoke)))
         .service(
-            path("/userinfo").route(web::get().to(oauth::userinfo)).route(web::post().to(oauth::userinfo)),
+            path("/userinfo")
+                .wrap(from_fn(cors))
+                .route(web::get().to(oauth::userinfo))
+                .route(web::post().to(oauth::userinfo)),
         )
         .service(path("/logout").route(web::get().to(logout::get)).route(web::post().to(logout::post)))
         .service(path("/jwks").route(web::get().to(plain::jwks)))
         .service(path("/.well-known/openid-configuration").route(web::get().to(plain::discovery)))
         .service(path("/.well-known/oauth-authorization-server").route(web::get().to(plain::discovery)))
+        .service(path("/metrics").route(web::get().to(plain::metrics)))
         .service(path("/healthz").route(web::get().to(plain::healthz)))
         .service(path("/readyz").route(web::get().to(plain::readyz)));
 }

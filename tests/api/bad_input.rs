@@ -108,7 +108,7 @@ async fn what_is_wrong_beyond_them_is_told_to_the_client() {
         (base.clone().and("code_challenge", "x"), "invalid_request"),
         (base.clone().with("prompt", "none login"), "invalid_request"),
         (base.clone().with("prompt", "create"), "invalid_request"),
-        (base.clone().with("prompt", "consent"), "consent_required"),
+        (base.clone().with("prompt", "create"), "invalid_request"),
         (base.clone().with("prompt", "none").and("prompt", "login"), "invalid_request"),
         (base.clone().with("max_age", "-1"), "invalid_request"),
         (base.clone().with("max_age", "1.5"), "invalid_request"),

@@ -27,6 +27,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use stepgate::assurance::factors::SecondFactor;
 use stepgate::base::time::Clock;
+use stepgate::base::time::Seconds;
 use stepgate::store::sweep;
 
 static SENT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -62,13 +63,14 @@ async fn every_path(app: &TestApp) {
     assert_eq!(redeem(app, &code).await.status, 400);
     refreshed_introspected_and_revoked(app, &mut browser).await;
     let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
+    let page = browser.submit(&page, &[("action", "other-account")]).await;
     browser.sign_in(&page, &bob).await;
     assert_eq!(browser.get(&Request::new().path()).await.outcome(), "code");
     let page = browser.get("/").await;
     assert_eq!(browser.submit(&page, &[]).await.page(), "logged-out");
     app.clock.advance(90 * 86_400);
     let now = app.clock.now();
-    assert!(app.app.store.write(move |c| sweep::batch(c, now)).await.unwrap() > 0);
+    assert!(app.app.store.write(move |c| sweep::batch(c, now, Seconds::days(30))).await.unwrap() > 0);
 }
 
 async fn refreshed_introspected_and_revoked(app: &TestApp, browser: &mut Browser) {

@@ -135,9 +135,13 @@ async fn a_refresh_token_is_its_own_clients_and_no_weapon_of_another() {
 #[tokio::test]
 async fn a_family_ends_with_its_session_unless_it_is_offline() {
     for (more, scope, survives) in [
-        (json!({}), "openid offline_access", false),
-        (json!({"skip_consent": true}), "openid", false),
-        (json!({"skip_consent": true}), "openid offline_access", true),
+        (json!({}), "openid", false),
+        (json!({}), "openid offline_access", true),
+        (
+            json!({"grant_types": ["authorization_code", "refresh_token"], "scope": "openid"}),
+            "openid offline_access",
+            false,
+        ),
     ] {
         let app = TestApp::spawn().await;
         let (ada, first) = first_tokens(&app, more, scope).await;

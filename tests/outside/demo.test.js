@@ -22,7 +22,7 @@ before(async () => {
   const resource = `http://localhost:${apiPort}`;
   origins = [provider.issuer, shop];
   const callback = `${shop}/callback`;
-  const made = await provider.client({ client_id: 'acme-shop', client_name: 'Acme Shop', redirect_uris: [callback] });
+  const made = await provider.client({ client_id: 'acme-shop', client_name: 'Acme Shop', redirect_uris: [callback], skip_consent: true });
   await provider.client({ client_name: 'Acme Payments', resource, scopes_supported: ['payments'] });
   const secret = join(provider.folder, 'client-secret');
   await writeFile(secret, `${made.client_secret}\n`);

@@ -112,7 +112,7 @@ fn naive(world: &World, events: &[Event]) -> Answer {
 
 fn floors_hold(world: &World, events: &[Event]) -> bool {
     let account = &world.account;
-    let own = account.requires_second_factor().then(|| world.policy.second_factor());
+    let own = account.requires_aal2().then(|| world.policy.second_factor());
     let named = world.need.floors.iter().map(|name| world.policy.class(name).unwrap());
     named.chain(own).all(|class| best(world, class, events).is_some())
 }

@@ -23,7 +23,8 @@ async fn granted(store: &Store) {
     store
         .write(|c| {
             let client = ClientId::from_text("shop");
-            let new = NewClient { id: &client, metadata: "{}", secret_hash: None, resource: None };
+            let new =
+                NewClient { id: &client, metadata: "{}", secret_hash: None, resource: None, origins: &[] };
             clients::insert(c, &new, NOW)?;
             for (id, credentials, offline) in
                 [("g1", r#"["pwd1"]"#, false), ("g2", r#"["pwd1","otp1"]"#, false), ("g3", "[]", true)]

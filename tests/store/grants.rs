@@ -28,7 +28,7 @@ async fn granted(store: &Store) {
             let client = ClientId::from_text("shop");
             clients::insert(
                 c,
-                &NewClient { id: &client, metadata: "{}", secret_hash: None, resource: None },
+                &NewClient { id: &client, metadata: "{}", secret_hash: None, resource: None, origins: &[] },
                 NOW,
             )?;
             let grant = Grant {
@@ -68,7 +68,10 @@ async fn a_code_is_redeemed_once_by_one_of_fifty_and_replays_revoke_what_it_boug
         assert_eq!(winners(|_| redeem(db.store.clone(), "shop", NOW)).await, 1, "{}", db.name);
         assert!(stands(&db.store).await);
         let revoke = |client: &'static str| {
-            db.store.write(move |c| grants::revoke_replayed(c, &code(), &ClientId::from_text(client), NOW))
+            db.store.write(move |c| {
+                let revoked = grants::revoke_replayed(c, &code(), &ClientId::from_text(client), NOW)?;
+                Ok(revoked.map(|grant| grant.id))
+            })
         };
         assert_eq!(revoke("evil").await.unwrap(), None, "{}", db.name);
         assert!(stands(&db.store).await, "a stranger's replay is no weapon");

@@ -92,13 +92,11 @@ async fn a_totp_step_is_spent_once_by_one_of_fifty() {
         let twice = db.store.write(move |c| credentials::insert(c, &UserId::from_text("u1"), &second)).await;
         assert!(twice.is_err(), "{}", db.name);
 
-        let replaced = |user: &'static str| {
-            db.store.write(move |c| credentials::replace_password(c, &UserId::from_text(user), "new"))
+        let there = |id: &'static str| {
+            let ids = [CredentialId::from_text("c1"), CredentialId::from_text(id)];
+            db.store.read(move |c| credentials::are_there(c, &UserId::from_text("u1"), &ids))
         };
-        assert!(replaced("u1").await.unwrap() && !replaced("u2").await.unwrap());
-        let all = db.store.read(|c| credentials::of_user(c, &UserId::from_text("u1"))).await.unwrap();
-        let stored = all.iter().map(|f| (f.method, f.secret.as_str(), f.last_step)).collect::<Vec<_>>();
-        assert!(stored.contains(&(Method::Otp, "sealed", 8)) && stored.contains(&(Method::Pwd, "new", 0)));
+        assert!(there("c2").await.unwrap() && !there("gone").await.unwrap(), "{}", db.name);
     }
 }
 
@@ -110,7 +108,13 @@ async fn a_client_is_registered_once_and_updated_from_the_version_that_was_read(
                 let (id, hash) = (ClientId::from_text(id), Secret::presented("s").hash());
                 clients::insert(
                     c,
-                    &NewClient { id: &id, metadata: "{}", secret_hash: Some(&hash), resource },
+                    &NewClient {
+                        id: &id,
+                        metadata: "{}",
+                        secret_hash: Some(&hash),
+                        resource,
+                        origins: &["https://a.test".into()],
+                    },
                     NOW,
                 )
             })
@@ -127,7 +131,13 @@ async fn a_client_is_registered_once_and_updated_from_the_version_that_was_read(
         let update = |version| {
             db.store.write(move |c| {
                 let id = ClientId::from_text("shop");
-                let client = NewClient { id: &id, metadata: "{\"a\":1}", secret_hash: None, resource: None };
+                let client = NewClient {
+                    id: &id,
+                    metadata: "{\"a\":1}",
+                    secret_hash: None,
+                    resource: None,
+                    origins: &["https://b.test".into()],
+                };
                 clients::update(c, &client, version)
             })
         };
@@ -135,6 +145,9 @@ async fn a_client_is_registered_once_and_updated_from_the_version_that_was_read(
         assert_eq!(update(1).await.unwrap(), Registered::Changed, "{}", db.name);
         let shop = db.store.read(|c| clients::by_id(c, &ClientId::from_text("shop"))).await.unwrap().unwrap();
         assert_eq!((shop.version, shop.metadata.as_str(), shop.secret_hash), (2, "{\"a\":1}", None));
+        let known = |origin: &'static str| db.store.read(move |c| clients::has_origin(c, origin));
+        assert!(known("https://a.test").await.unwrap(), "of the api");
+        assert!(known("https://b.test").await.unwrap() && !known("https://c.test").await.unwrap());
         let found =
             db.store.read(|c| clients::by_resources(c, &["https://api.test", "https://x"])).await.unwrap();
         assert_eq!(found.iter().map(|c| c.id.as_str()).collect::<Vec<_>>(), ["api"]);

@@ -1,19 +1,28 @@
 use crate::NOW;
 use crate::database::databases;
 use futures_util::future::join;
+use stepgate::assurance::ledger::Method;
+use stepgate::base::id::CredentialId;
+use stepgate::base::id::UserId;
 use stepgate::store::Store;
 use stepgate::store::StoreError;
 use stepgate::store::connection::Conn;
 use stepgate::store::connection::DatabaseUrl;
+use stepgate::store::credentials;
+use stepgate::store::credentials::Credential;
 use stepgate::store::keys;
 use stepgate::store::migrate::migrate;
 
 #[tokio::test]
 async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
     for db in databases() {
-        let failing = db.store.write(|c| {
+        let id = CredentialId::from_text("c1");
+        let (method, secret) = (Method::Pwd, String::new());
+        let factor = Credential { id, method, secret, last_step: 0, enrolled_at: NOW };
+        let failing = db.store.write(move |c| {
             keys::record(c, "lost", "RS256", NOW)?;
-            keys::record(c, "lost", "RS256", NOW)
+            // A factor of nobody.
+            credentials::insert(c, &UserId::from_text("nobody"), &factor)
         });
         let (failed, kept) = join(failing, db.store.write(|c| keys::record(c, "kept", "RS256", NOW))).await;
         assert!(matches!(failed, Err(StoreError::Query(_))), "{}", db.name);

@@ -92,22 +92,23 @@ impl TestApp {
         Self { address, app, clock, raw_url: raw_url.to_owned(), _database: None, _keys: keys }
     }
 
-    /// Registers a confidential client with the redirect URI [`CALLBACK`] and `more` metadata.
+    /// Registers a confidential client with the redirect URI [`CALLBACK`], approved for everybody, and `more` metadata.
     pub async fn client(&self, id: &str, more: Value) {
-        let mut metadata = json!({"redirect_uris": [CALLBACK]});
+        let mut metadata = json!({"redirect_uris": [CALLBACK], "skip_consent": true});
         metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let parsed =
             ClientMetadata::parse(metadata, |name| self.app.config.policy.class(name).is_some()).unwrap();
         let (id, resource) = (ClientId::from_text(id), parsed.resource.clone());
-        let hash = (!parsed.is_public()).then(|| Secret::presented(SECRET).hash());
+        let hash = parsed.has_secret().then(|| Secret::presented(SECRET).hash());
         let metadata = serde_json::to_string(&parsed).unwrap();
-        let now = self.clock.now();
+        let (now, origins) = (self.clock.now(), parsed.origins());
         let insert = move |c: &mut _| {
             let new = NewClient {
                 id: &id,
                 metadata: &metadata,
                 secret_hash: hash.as_ref(),
                 resource: resource.as_deref(),
+                origins: &origins,
             };
             clients::insert(c, &new, now)
         };

@@ -70,12 +70,25 @@ impl Browser {
 
     /// Fills in the form of `page` and presses a button.
     pub async fn submit(&mut self, page: &Reply, fields: &[(&str, &str)]) -> Reply {
-        let mut form = page.hidden_fields();
+        let pressed =
+            fields.iter().find(|(name, _)| *name == "action").map_or("continue", |(_, value)| value);
+        let mut form = page.hidden_fields_beside(&format!("name=\"action\" value=\"{pressed}\""));
         let mut form_of = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect::<Vec<_>>();
         if !fields.iter().any(|(name, _)| *name == "action") {
             form_of.push(("action".into(), "continue".into()));
         }
         form.extend(form_of);
+        let action = page.form_action();
+        let request = self.http.post(format!("{}{action}", self.address)).form(&form);
+        let reply = self.send(request, &action).await;
+        self.follow(reply).await
+    }
+
+    /// Chooses `user` on the page `select-account`.
+    pub async fn choose(&mut self, page: &Reply, user: &TestUser) -> Reply {
+        assert_eq!(page.page(), "select-account", "{page:?}");
+        let mut form = page.hidden_fields_beside(user.id.as_str());
+        form.push(("action".into(), "continue".into()));
         let action = page.form_action();
         let request = self.http.post(format!("{}{action}", self.address)).form(&form);
         let reply = self.send(request, &action).await;
@@ -135,8 +148,16 @@ impl Reply {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// Those of the first form.
     pub fn hidden_fields(&self) -> Vec<(String, String)> {
-        let inputs = self.body.split("<input type=\"hidden\" name=\"").skip(1);
+        self.hidden_fields_beside("")
+    }
+
+    /// Those of the first form that has `text` in it.
+    pub fn hidden_fields_beside(&self, text: &str) -> Vec<(String, String)> {
+        let mut forms = self.body.split("<form ").skip(1).map(|form| form.split("</form>").next().unwrap());
+        let form = forms.find(|form| form.contains(text));
+        let inputs = form.unwrap_or_default().split("<input type=\"hidden\" name=\"").skip(1);
         inputs
             .map(|input| {
                 let (name, rest) = input.split_once("\" value=\"").unwrap();

@@ -25,17 +25,47 @@ export async function freePort() {
 /** Starts a program and waits until its port answers `/healthz`. */
 export async function start(program, port, env, cwd) {
   const child = spawn(program[0], program.slice(1), { cwd, env, stdio: ['ignore', 'inherit', 'pipe'] });
+  const ended = new Promise((done) => child.once('exit', done));
   let log = '';
   child.stderr.on('data', (text) => (log += text));
   for (let tries = 0; ; tries++) {
     const up = await fetch(`http://127.0.0.1:${port}/healthz`).then((r) => r.ok, () => false);
     if (up) break;
-    if (tries > 200 || child.exitCode !== null) throw new Error(`${program} does not start: ${log}`);
+    if (tries > 200 || child.exitCode !== null) {
+      child.kill('SIGKILL');
+      throw new Error(`${program} does not start: ${log}`);
+    }
     await sleep(50);
   }
+  const end = (signal) => (child.kill(signal), ended);
+  return { log: () => log, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
+}
+
+/** The commands of `program`, run in `folder`; each answers in JSON. */
+export const commands = (program, folder, env) => (args, input) =>
+  new Promise((done, fail) => {
+    const child = execFile(program[0], [...program.slice(1), ...args, '--json'], { cwd: folder, env }, (error, out) =>
+      error ? fail(error) : done(JSON.parse(out)));
+    child.stdin.end(input);
+  });
+
+/** Who registers clients and users, by `command`. */
+export function administrator(command, folder) {
+  let users = 0;
   return {
-    log: () => log,
-    stop: () => new Promise((done) => (child.once('exit', done), child.kill('SIGTERM'))),
+    client: (metadata) => command(['client', 'add'], JSON.stringify(metadata)),
+    /** A fresh user: a one-time code counts once, so no two proofs share one. */
+    async user({ totp = true, secondFactor = 'step-up', claims } = {}) {
+      const name = `user${++users}`;
+      const args = ['user', 'add', name, '--email', `${name}@example.com`, '--password-stdin', '--second-factor', secondFactor];
+      if (claims) {
+        const file = join(folder, `${name}.json`);
+        await writeFile(file, JSON.stringify(claims));
+        args.push('--claims', file);
+      }
+      const added = await command(totp ? [...args, '--totp'] : args, PASSWORD);
+      return { name, sub: added.sub, otpauth: added.totp?.otpauth_uri };
+    },
   };
 }
 
@@ -51,33 +81,15 @@ export async function startProvider() {
     STEPGATE_DATABASE_URL: 'sqlite://stepgate.db',
     STEPGATE_KEYS_DIR: 'keys',
   };
-  const command = (args, input) =>
-    new Promise((done, fail) => {
-      const child = execFile(STEPGATE, [...args, '--json'], { cwd: folder, env }, (error, out) =>
-        error ? fail(error) : done(JSON.parse(out)));
-      child.stdin.end(input);
-    });
+  const command = commands([STEPGATE], folder, env);
   await command(['migrate']);
   const server = await start([STEPGATE, 'serve'], port, env, folder);
-  let users = 0;
   return {
+    ...administrator(command, folder),
     issuer,
     port,
     folder,
     log: server.log,
-    client: (metadata) => command(['client', 'add'], JSON.stringify(metadata)),
-    /** A fresh user: a one-time code counts once, so no two proofs share one. */
-    async user({ totp = true, secondFactor = 'step-up', claims } = {}) {
-      const name = `user${++users}`;
-      const args = ['user', 'add', name, '--email', `${name}@example.com`, '--password-stdin', '--second-factor', secondFactor];
-      if (claims) {
-        const file = join(folder, `${name}.json`);
-        await writeFile(file, JSON.stringify(claims));
-        args.push('--claims', file);
-      }
-      const added = await command(totp ? [...args, '--totp'] : args, PASSWORD);
-      return { name, sub: added.sub, otpauth: added.totp?.otpauth_uri };
-    },
     async stop() {
       await server.stop();
       await rm(folder, { recursive: true });

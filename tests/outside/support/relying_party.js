@@ -9,7 +9,7 @@ export const PWD = 'urn:stepgate:acr:pwd';
 
 /** Registers `metadata`; what the library believes of itself is what was registered, and `tolerance` (seconds) of clocks. */
 export async function registered(provider, metadata = {}, { proof = client.ClientSecretBasic, secret, tolerance } = {}) {
-  const made = await provider.client({ redirect_uris: [CALLBACK], ...metadata });
+  const made = await provider.client({ redirect_uris: [CALLBACK], skip_consent: true, ...metadata });
   const believed = { ...metadata };
   if (tolerance !== undefined) believed[client.clockTolerance] = tolerance;
   const insecure = { execute: [client.allowInsecureRequests] };

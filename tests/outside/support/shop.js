@@ -17,7 +17,7 @@ export async function startShop(provider) {
     });
   }).listen(port);
   const bye = `${origin}/bye`;
-  const uris = { redirect_uris: [redirect], post_logout_redirect_uris: [bye] };
+  const uris = { redirect_uris: [redirect], post_logout_redirect_uris: [bye], skip_consent: true };
   await provider.client({ client_id: 'shop', client_name: 'Acme Shop', ...uris });
   return {
     origin,

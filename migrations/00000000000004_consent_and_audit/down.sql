@@ -1,0 +1,4 @@
+DROP TABLE client_origins;
+DROP TABLE replays;
+DROP TABLE audit;
+DROP TABLE consents;

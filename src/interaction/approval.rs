@@ -1,0 +1,97 @@
+//! What an application wants of somebody's account: approved once, remembered, asked for again when it wants more.
+
+use super::Interaction;
+use super::progress::Person;
+use super::progress::Progress;
+use crate::app::App;
+use crate::base::id::ClientId;
+use crate::store::StoreError;
+use crate::store::audit;
+use crate::store::audit::Actor;
+use crate::store::audit::What;
+use crate::store::consents;
+use crate::store::interactions;
+use serde::Deserialize;
+use serde::Serialize;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Approval {
+    pub client: ClientId,
+    pub scopes: Vec<AskedScope>,
+    /// Asked whatever was approved before (`prompt=consent`).
+    pub anew: bool,
+    /// Approved by an administrator, for everybody (`skip_consent`).
+    pub given: bool,
+}
+
+/// One scope, by the name that is remembered, and as a person may understand it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedScope {
+    pub name: String,
+    /// The resource server that defines it; `None` for those of OpenID Connect.
+    pub at: Option<ResourceName>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceName {
+    pub identifier: String,
+    pub name: String,
+}
+
+impl Approval {
+    /// Whether somebody has to say yes, after what they have said before.
+    pub fn is_open(&self, remembered: &[String]) -> bool {
+        self.anew
+            || (!self.given && self.scopes.iter().any(|scope| !remembered.contains(&scope.remembered())))
+    }
+
+    /// Whether nobody has ever said yes to this application.
+    pub fn is_first(&self, remembered: &[String]) -> bool {
+        !self.given && remembered.is_empty()
+    }
+}
+
+impl AskedScope {
+    pub fn remembered(&self) -> String {
+        match &self.at {
+            None => self.name.clone(),
+            Some(at) => format!("{} {}", at.identifier, self.name),
+        }
+    }
+}
+
+/// The person says yes: remembered from now on.
+pub async fn approve(app: &App, on: &Interaction, person: &Person) -> Result<(), StoreError> {
+    let Some(approval) = on.ask.approval.clone() else { return Ok(()) };
+    let scopes = approval.scopes.iter().map(AskedScope::remembered).collect::<Vec<_>>();
+    let entry = app.entry(Actor::User, What::Consent).user(&person.user).client(&approval.client);
+    let entry = entry.source(&on.source).because(&scopes.join(", "));
+    let (now, user, row) = (app.now(), person.user.clone(), on.row.clone());
+    let progress = super::json(&Progress { approved: true, notice: None, ..on.progress.clone() })?;
+    let expires_at = on.expires_at(app, now);
+    app.store
+        .write(move |c| {
+            if interactions::advance(c, &row, &progress, expires_at)? {
+                consents::add(c, &user, &approval.client, &scopes, now)?;
+                audit::append(c, &entry)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The person says no: the application is told, and they stay signed in.
+pub async fn refuse(app: &App, on: &Interaction, person: &Person) -> Result<(), StoreError> {
+    let Some(approval) = &on.ask.approval else { return Ok(()) };
+    let entry = app.entry(Actor::User, What::Consent).user(&person.user).client(&approval.client);
+    let entry = entry.source(&on.source).refused("the user did not approve");
+    let (now, row) = (app.now(), on.row.clone());
+    let progress = super::json(&Progress { refused: true, ..on.progress.clone() })?;
+    let expires_at = on.expires_at(app, now);
+    app.store
+        .write(move |c| match interactions::advance(c, &row, &progress, expires_at)? {
+            true => audit::append(c, &entry),
+            false => Ok(()),
+        })
+        .await
+}

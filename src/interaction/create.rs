@@ -1,0 +1,109 @@
+//! An account that somebody makes for themselves (Initiating User Registration via OpenID Connect 1.0), where that is switched
+//! on. The password typed here counts as a proof; nothing else is known of the person.
+
+use super::Interaction;
+use super::brake;
+use super::progress::Notice;
+use super::progress::Person;
+use super::progress::Progress;
+use super::progress::Proof;
+use super::prove::ProveError;
+use crate::app::App;
+use crate::assurance::factors::SecondFactor;
+use crate::assurance::ledger::Method;
+use crate::base::id::CredentialId;
+use crate::base::id::EventId;
+use crate::base::id::UserId;
+use crate::credential::password::Busy;
+use crate::credential::password::NewPassword;
+use crate::store::audit;
+use crate::store::audit::Actor;
+use crate::store::audit::What;
+use crate::store::credentials;
+use crate::store::credentials::Credential;
+use crate::store::interactions;
+use crate::store::lost;
+use crate::store::users;
+use crate::store::users::Added;
+use crate::store::users::LoginName;
+use crate::store::users::NewUser;
+use serde_json::json;
+
+/// A name and a password that may be used, and were not looked up yet.
+struct Wanted {
+    name: LoginName,
+    password: NewPassword,
+}
+
+pub async fn create(app: &App, on: &Interaction, name: &str, password: &str) -> Result<(), ProveError> {
+    let typed = LoginName::parse(name.trim());
+    let wanted = match wanted(typed.clone(), password) {
+        Ok(wanted) => wanted,
+        Err(notice) => return Ok(told(app, on, typed, notice).await?),
+    };
+    let (source, now) = (on.source.clone(), app.now());
+    if let Err(until) = app.store.write(move |c| brake::count_creation(c, &source, now)).await? {
+        return Err(ProveError::Braked(until));
+    }
+    let hash = app.passwords.hash(wanted.password, app.entropy.as_ref()).await;
+    let secret = hash.map_err(|Busy| ProveError::Busy)?;
+    match add(app, on, wanted.name, secret).await? {
+        Added::Done => Ok(()),
+        Added::NameTaken => Ok(told(app, on, typed, Notice::NameTaken).await?),
+    }
+}
+
+/// A name with an @ could be somebody's address, under which they would sign in one day.
+fn wanted(name: Option<LoginName>, password: &str) -> Result<Wanted, Notice> {
+    let name = name.filter(|name| !name.as_str().contains('@')).ok_or(Notice::BadName)?;
+    let password = NewPassword::parse(password).map_err(Notice::BadPassword)?;
+    Ok(Wanted { name, password })
+}
+
+/// User, factor and proof in one transaction; of two who want one name, one gets it.
+async fn add(app: &App, on: &Interaction, name: LoginName, secret: String) -> Result<Added, ProveError> {
+    let (now, entropy) = (app.now(), app.entropy.as_ref());
+    let user = UserId::generate(entropy, now);
+    let id = CredentialId::generate(entropy, now);
+    let credential = Credential { id, method: Method::Pwd, secret, last_step: 0, enrolled_at: now };
+    let proof = Proof {
+        id: EventId::generate(entropy, now),
+        method: Method::Pwd.as_str().to_owned(),
+        at: now,
+        credential: credential.id.clone(),
+        factor_enrolled_at: now,
+    };
+    let person = Person { user: user.clone(), username: name.as_str().to_owned() };
+    let progress = super::json(&on.progress.proved(person, proof))?;
+    let entry = app.entry(Actor::User, What::AccountCreated).user(&user).source(&on.source);
+    let claims = json!({"preferred_username": name.as_str()}).to_string();
+    let (row, expires_at) = (on.row.clone(), on.expires_at(app, now));
+    let added = app.store.write(move |c| {
+        let second_factor = SecondFactor::SignIn;
+        let new = NewUser { id: &user, name: &name, email: None, claims: &claims, second_factor };
+        if users::insert(c, &new, now)? == Added::NameTaken {
+            return Ok(Added::NameTaken);
+        }
+        credentials::insert(c, &user, &credential)?;
+        audit::append(c, &entry)?;
+        match interactions::advance(c, &row, &progress, expires_at)? {
+            true => Ok(Added::Done),
+            false => lost(),
+        }
+    });
+    match added.await {
+        // Another form of this step was first: no account was made, and the page that stands is shown.
+        Err(crate::store::StoreError::Lost) => Ok(Added::Done),
+        added => Ok(added?),
+    }
+}
+
+async fn told(
+    app: &App,
+    on: &Interaction,
+    typed: Option<LoginName>,
+    notice: Notice,
+) -> Result<(), crate::store::StoreError> {
+    let progress = Progress { typed, notice: Some(notice), ..on.progress.clone() };
+    super::submit::save(app, on, progress).await
+}

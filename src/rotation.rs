@@ -1,0 +1,141 @@
+//! Successors of signing keys: by age, by command, or at once when one is withdrawn. A successor is shown in the JWKS for a day
+//! before it signs, so that a relying party that caches the JWKS for as long never fails. Of several instances on one folder
+//! one makes it: the decision is taken on a listing of the folder, and carried out by a name that only one can take.
+
+use crate::app::App;
+use crate::base::time::Seconds;
+use crate::base::time::Time;
+use crate::jose::folder;
+use crate::jose::folder::KeyError;
+use crate::jose::folder::Listing;
+use crate::jose::key::KeyState;
+use crate::jose::key::SigningKey;
+use crate::jose::key::state;
+use crate::protocol::metadata::SigningAlg;
+use crate::store::StoreError;
+use crate::store::audit;
+use crate::store::audit::Actor;
+use crate::store::audit::What;
+use crate::store::keys;
+use crate::store::lost;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// How long a successor is shown before it signs.
+pub const SHOWN_BEFORE: Seconds = Seconds::days(1);
+
+#[derive(Debug, Error)]
+pub enum RotationError {
+    #[error(transparent)]
+    Folder(#[from] KeyError),
+    #[error("the key can't be made: {0}")]
+    Key(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// The name of the successor, and from when on it signs.
+    Done { kid: String, signs_from: Time },
+    /// There is one already, or another program made it a moment ago.
+    AlreadyThere,
+}
+
+/// Makes a successor of the key that signs with `alg`, unless one is waiting.
+pub async fn rotate(app: &Arc<App>, alg: SigningAlg, actor: Actor) -> Result<Rotated, RotationError> {
+    let listing = folder::listing(&app.config.keys)?;
+    let now = app.now();
+    if newest(&listing, alg).is_some_and(|newest| newest.signs_from > now) {
+        return Ok(Rotated::AlreadyThere);
+    }
+    add(app, listing, alg, now.plus(SHOWN_BEFORE), actor).await
+}
+
+/// Makes the successors of keys that have come of age.
+pub async fn rotate_due(app: &Arc<App>) -> Result<(), RotationError> {
+    record_waiting(app).await?;
+    for alg in SigningAlg::ALL {
+        let listing = folder::listing(&app.config.keys)?;
+        let oldest = app.now().minus(app.config.rotate_keys_after);
+        if newest(&listing, alg).is_some_and(|newest| newest.signs_from <= oldest)
+            && let Rotated::Done { kid, .. } = rotate(app, alg, Actor::Server).await?
+        {
+            tracing::info!(alg = alg.as_str(), kid, "key.rotated");
+        }
+    }
+    Ok(())
+}
+
+/// A successor whose transaction failed after its file was placed: recorded before it signs anything.
+async fn record_waiting(app: &App) -> Result<(), StoreError> {
+    let now = app.now();
+    let recorded = app.store.read(keys::recorded).await?.signing;
+    let waiting = app.keys.keys(now).into_iter().filter(|(_, state)| *state == KeyState::Next);
+    for (key, _) in waiting.filter(|(key, _)| !recorded.contains(&key.kid)) {
+        app.store.write(move |c| keys::record(c, &key.kid, "signing", now)).await?;
+    }
+    Ok(())
+}
+
+/// Withdraws a key at once: it leaves the JWKS, and what it signed is refused here. If nothing else would sign, a successor
+/// does from now on. `false` if there is no such key.
+pub async fn retire(app: &Arc<App>, kid: &str) -> Result<bool, RotationError> {
+    let listing = folder::listing(&app.config.keys)?;
+    let Some(key) = listing.keys().find(|key| key.kid == kid) else { return Ok(false) };
+    let (now, alg) = (app.now(), key.alg);
+    let same = listing.keys().filter(|other| other.alg == alg && other.kid != kid).collect::<Vec<_>>();
+    let times = same.iter().map(|key| key.times()).collect::<Vec<_>>();
+    let signs = |key: &&SigningKey| state(key.times(), &times, Seconds(0), now) == KeyState::Current;
+    if !same.into_iter().any(|key| signs(&key)) {
+        add(app, folder::listing(&app.config.keys)?, alg, now, Actor::Administrator).await?;
+    }
+    let entry = app.entry(Actor::Administrator, What::KeyRetired).because(kid);
+    app.store.write(move |c| audit::append(c, &entry)).await?;
+    Ok(folder::withdraw(listing, kid, now, app.entropy.as_ref())?)
+}
+
+/// Reads the folder again if it has changed since it looked like `seen`.
+pub fn reload(app: &App, seen: &mut String) -> Result<(), KeyError> {
+    let looks = folder::fingerprint(&app.config.keys)?;
+    if looks != *seen {
+        app.keys.replace(folder::listing(&app.config.keys)?.into_keys());
+        *seen = looks;
+    }
+    Ok(())
+}
+
+fn newest(listing: &Listing, alg: SigningAlg) -> Option<&SigningKey> {
+    let usable = listing.keys().filter(|key| key.alg == alg && key.withdrawn_at.is_none());
+    usable.max_by_key(|key| key.signs_from)
+}
+
+/// File and record in one transaction; the file goes last, so that no program sees a key that is not recorded.
+async fn add(
+    app: &Arc<App>,
+    listing: Listing,
+    alg: SigningAlg,
+    signs_from: Time,
+    actor: Actor,
+) -> Result<Rotated, RotationError> {
+    let now = app.now();
+    let made = tokio::task::spawn_blocking(move || SigningKey::generate(alg, now, signs_from)).await;
+    let key = made.map_err(|why| RotationError::Key(why.to_string()))?.map_err(RotationError::Key)?;
+    let entry = app.entry(actor, What::KeyRotated).because(&format!("{} {}", alg.as_str(), key.kid));
+    let (kid, entropy) = (key.kid.clone(), app.entropy.clone());
+    let added = app.store.write(move |c| {
+        keys::record(c, &key.kid, "signing", now)?;
+        audit::append(c, &entry)?;
+        match folder::add(&listing, &key, entropy.as_ref()) {
+            Ok(true) => Ok(Ok(())),
+            Ok(false) => lost(),
+            Err(why) => Ok(Err(why)),
+        }
+    });
+    match added.await {
+        Ok(Ok(())) => Ok(Rotated::Done { kid, signs_from }),
+        Ok(Err(why)) => Err(why.into()),
+        Err(StoreError::Lost) => Ok(Rotated::AlreadyThere),
+        Err(error) => Err(error.into()),
+    }
+}
