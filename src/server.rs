@@ -57,7 +57,8 @@ impl Bound {
 
     /// Serves until SIGTERM or SIGINT; requests under way get ten seconds to finish.
     pub async fn run(self) -> anyhow::Result<()> {
-        let (server, app, _lock) = (self.server()?, self.app, self._only_one);
+        let (app, _lock) = (self.app.clone(), self._only_one);
+        let server = serve(self.app, self.listener)?;
         let sweeping = tokio::spawn(sweep(app.clone()));
         let watching = tokio::spawn(watch_keys(app.into_inner()));
         let ended = server.await;
@@ -66,26 +67,26 @@ impl Bound {
         tracing::info!("stopped");
         Ok(ended?)
     }
+}
 
-    fn server(&self) -> anyhow::Result<Server> {
-        let app = self.app.clone();
-        let server = HttpServer::new(move || {
-            Service::new()
-                .app_data(app.clone())
-                .app_data(web::PayloadConfig::new(MOST_BODY))
-                .configure(routes)
-                .default_service(web::to(respond::not_found))
-                .wrap(from_fn(edge))
-        })
-        .client_request_timeout(SLOW_REQUEST)
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(GRACE_SECONDS);
-        let listener = self.listener.try_clone()?;
-        Ok(match &self.app.config.tls {
-            None => server.listen(listener)?.run(),
-            Some(tls) => server.listen_rustls_0_23(listener, https(tls)?)?.run(),
-        })
-    }
+/// The listener goes to actix whole: a copy of it would go on taking connections, while it stops, that nobody serves.
+fn serve(app: Data<App>, listener: TcpListener) -> anyhow::Result<Server> {
+    let shared = app.clone();
+    let server = HttpServer::new(move || {
+        Service::new()
+            .app_data(shared.clone())
+            .app_data(web::PayloadConfig::new(MOST_BODY))
+            .configure(routes)
+            .default_service(web::to(respond::not_found))
+            .wrap(from_fn(edge))
+    })
+    .client_request_timeout(SLOW_REQUEST)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(GRACE_SECONDS);
+    Ok(match &app.config.tls {
+        None => server.listen(listener)?.run(),
+        Some(tls) => server.listen_rustls_0_23(listener, https(tls)?)?.run(),
+    })
 }
 
 /// Two servers on one SQLite file would each believe to be the only writer.

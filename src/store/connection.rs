@@ -10,6 +10,7 @@ use diesel::sqlite::SqliteConnection;
 use std::fmt;
 use std::fs::DirBuilder;
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -111,7 +112,12 @@ fn sqlite(path: &Path, read_only: bool) -> Result<SqliteConnection, Error> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refused)?;
     }
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(refused)?;
+    // Only what is not there yet is opened: to close a file takes away every lock that the process holds on it (fcntl(2)), and
+    // whoever opened the database next would take itself for the only one and delete the log that we write to.
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(refused(why)),
+        _ => {}
+    }
     let mut c = SqliteConnection::establish(&path.to_string_lossy()).map_err(Error::ConnectionError)?;
     c.batch_execute(
         "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \

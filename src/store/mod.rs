@@ -105,7 +105,9 @@ impl Store {
             DatabaseUrl::Sqlite(_) => Writes::One(Writer::start(Manager::writer(url.clone()))?),
             DatabaseUrl::Postgres(_) => Writes::Pool,
         };
-        let pool = Pool::builder().max_size(size).min_idle(Some(1)).connection_timeout(WAIT_FOR_CONNECTION);
+        // None ahead of time: a short command could end while a connection is still being made in the background, which libpq
+        // and OpenSSL do not survive.
+        let pool = Pool::builder().max_size(size).min_idle(Some(0)).connection_timeout(WAIT_FOR_CONNECTION);
         let reads = pool.test_on_check_out(false).build(manager).map_err(unavailable)?;
         Ok(Self { reads, writes })
     }

@@ -17,6 +17,8 @@ use actix_web::HttpResponse;
 use actix_web::web::Bytes;
 use actix_web::web::Data;
 
+const LONGEST_FORM: usize = 12 * 1024;
+
 pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
     let begun = match Parameters::parse(request.query_string()) {
         Ok(parameters) => begin(&app, &request, &parameters).await,
@@ -45,6 +47,11 @@ pub async fn post(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResp
     // Attack: a second client_id in the other place, read by another reader.
     if !request.query_string().is_empty() {
         let fault = Fault::invalid_request("Send the parameters in the query or in the form, not in both.");
+        return respond::fault_page(&app, &request, &fault);
+    }
+    // It comes back as an address, and proxies take no longer ones.
+    if form.len() > LONGEST_FORM {
+        let fault = Fault::invalid_request("The form is longer than 12 KiB; send less.");
         return respond::fault_page(&app, &request, &fault);
     }
     if !form.bytes().all(|b| b.is_ascii_graphic()) {

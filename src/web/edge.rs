@@ -8,9 +8,12 @@ use crate::protocol::error::Fault;
 use actix_web::Error;
 use actix_web::HttpMessage;
 use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::body::BoxBody;
 use actix_web::body::MessageBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::http::header::HeaderMap;
 use actix_web::http::header::HeaderName;
@@ -21,8 +24,14 @@ use actix_web::web::Data;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 use std::time::Instant;
+use tokio::time::timeout;
 use tracing::Instrument;
+
+/// Of the request line and the headers together.
+const MOST_HEAD: usize = 16 * 1024;
+const SLOW_BODY: Duration = Duration::from_secs(10);
 
 /// What an answer that is not a page allows a browser: nothing.
 const NOTHING: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'";
@@ -30,14 +39,17 @@ const NOTHING: &str = "default-src 'none'; base-uri 'none'; frame-ancestors 'non
 pub async fn edge(
     app: Data<App>,
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = base64url(&random::<9>(app.entropy.as_ref()));
     let span = tracing::info_span!("request", id);
     request.extensions_mut().insert(RequestId(id.clone()));
     let (method, path, began) = (request.method().clone(), shown_path(request.path()), Instant::now());
     async move {
-        let mut answer = next.call(request).await?;
+        let mut answer = match taken(request).await {
+            Ok(request) => next.call(request).await?.map_into_boxed_body(),
+            Err(refused) => refused,
+        };
         headers(&app, answer.headers_mut(), &id);
         let status = answer.status().as_u16();
         let route = answer.request().match_pattern().unwrap_or_else(|| "other".into());
@@ -48,6 +60,26 @@ pub async fn edge(
     }
     .instrument(span)
     .await
+}
+
+/// The request with its body read, within the limits of size and time; or the answer to one that is past them.
+async fn taken(mut request: ServiceRequest) -> Result<ServiceRequest, ServiceResponse<BoxBody>> {
+    let refused = |request: ServiceRequest, status: StatusCode| {
+        tracing::info!(status = status.as_u16(), "request.past_limits");
+        request.into_response(HttpResponse::build(status).force_close().finish())
+    };
+    let head = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    if request.uri().to_string().len() + head.sum::<usize>() > MOST_HEAD {
+        return Err(refused(request, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+    }
+    match timeout(SLOW_BODY, request.extract::<Bytes>()).await {
+        Ok(Ok(body)) => {
+            request.set_payload(body.into());
+            Ok(request)
+        }
+        Ok(Err(_)) => Err(refused(request, StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => Err(refused(request, StatusCode::REQUEST_TIMEOUT)),
+    }
 }
 
 /// The form in a body (OAuth 2.0 knows no other), as text.

@@ -298,6 +298,45 @@ fn one_server_per_file_beside_commands_and_a_stop_that_frees_it() {
 }
 
 #[test]
+fn another_program_that_looks_into_the_file_takes_nothing_away_from_the_server() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    for _ in 0..3 {
+        place.says(&["user", "list"], "");
+        let mut other = Command::new("sqlite3");
+        other.args(["var/stepgate.db", "select count(*) from users"]).current_dir(place.folder.path());
+        assert!(other.output().unwrap().status.success());
+    }
+    let open = fs::read_dir(format!("/proc/{}/fd", server.0.id())).unwrap();
+    let open = open.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok()).collect::<Vec<_>>();
+    let lost = open.iter().filter(|file| file.to_string_lossy().contains("(deleted)")).collect::<Vec<_>>();
+    assert!(lost.is_empty(), "{lost:?}");
+    assert!(open.iter().any(|file| file.ends_with("stepgate.db-wal")), "{open:?}");
+}
+
+#[test]
+fn a_stop_lets_a_request_under_way_finish_and_takes_no_other() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let mut slow = TcpStream::connect(("127.0.0.1", place.port)).unwrap();
+    let head = "POST /token HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                content-type: application/x-www-form-urlencoded\r\ncontent-length: 28\r\n\r\n";
+    slow.write_all(head.as_bytes()).unwrap();
+    sleep(Duration::from_millis(200));
+    Command::new("kill").arg(server.0.id().to_string()).status().unwrap();
+    let asked = Instant::now();
+    while TcpStream::connect(("127.0.0.1", place.port)).is_ok() {
+        assert!(asked.elapsed() < Duration::from_secs(2), "it still takes connections");
+        sleep(Duration::from_millis(20));
+    }
+    slow.write_all(b"grant_type=refresh_token&a=b").unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("invalid_client"), "{answer}");
+    assert!(server.stop().0);
+}
+
+#[test]
 fn with_a_certificate_it_serves_https_itself() {
     let place = Place::new();
     let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();

@@ -15,11 +15,13 @@ mod logs;
 #[path = "../support/relying_party.rs"]
 mod relying_party;
 
+mod accounts;
 mod bad_input;
 mod brakes;
 mod clients;
 mod codes;
 mod commands;
+mod consent;
 mod documents;
 mod interactions;
 mod logout;

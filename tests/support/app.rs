@@ -45,7 +45,7 @@ pub struct TestApp {
     pub clock: Arc<TestClock>,
     raw_url: String,
     _database: Option<TestDatabase>,
-    _keys: TempDir,
+    pub keys: Arc<TempDir>,
 }
 
 /// A user who was added, with what their authenticator app knows.
@@ -64,7 +64,7 @@ impl TestApp {
     /// A server on `database` with `settings` (TOML) beside those of the tests.
     pub async fn on(database: TestDatabase, settings: &str) -> Self {
         let clock = Arc::new(TestClock::at(SystemClock.now()));
-        let mut this = Self::start(&database.raw_url, clock, settings);
+        let mut this = Self::start(&database.raw_url, clock, settings, Arc::new(copied_keys()));
         this._database = Some(database);
         this.client("rp", json!({"client_name": "Acme Shop"})).await;
         this
@@ -72,11 +72,14 @@ impl TestApp {
 
     /// Another instance on the same database, with the same keys and clock.
     pub fn beside(&self) -> Self {
-        Self::start(&self.raw_url, self.clock.clone(), "")
+        self.beside_with("")
     }
 
-    fn start(raw_url: &str, clock: Arc<TestClock>, settings: &str) -> Self {
-        let keys = copied_keys();
+    pub fn beside_with(&self, settings: &str) -> Self {
+        Self::start(&self.raw_url, self.clock.clone(), settings, self.keys.clone())
+    }
+
+    fn start(raw_url: &str, clock: Arc<TestClock>, settings: &str, keys: Arc<TempDir>) -> Self {
         let toml = format!(
             "issuer = \"{ISSUER}\"\nlisten = \"127.0.0.1:0\"\ndatabase_url = \"{}\"\nkeys_dir = \"{}\"\n{settings}\n\
              [argon2]\nmemory_kib = 8\niterations = 1\n",
@@ -89,7 +92,7 @@ impl TestApp {
         let address = format!("http://127.0.0.1:{}", bound.port().unwrap());
         let app = bound.app.clone().into_inner();
         tokio::spawn(bound.run());
-        Self { address, app, clock, raw_url: raw_url.to_owned(), _database: None, _keys: keys }
+        Self { address, app, clock, raw_url: raw_url.to_owned(), _database: None, keys }
     }
 
     /// Registers a confidential client with the redirect URI [`CALLBACK`], approved for everybody, and `more` metadata.
@@ -113,6 +116,13 @@ impl TestApp {
             clients::insert(c, &new, now)
         };
         self.app.store.write(insert).await.unwrap();
+    }
+
+    /// Deletes a client and registers it anew.
+    pub async fn replace_client(&self, id: &str, more: Value) {
+        let old = ClientId::from_text(id);
+        self.app.store.write(move |c| clients::delete(c, &old)).await.unwrap();
+        self.client(id, more).await;
     }
 
     /// A user with [`PASSWORD`] and nothing else.

@@ -45,6 +45,15 @@ impl Browser {
         browser
     }
 
+    /// Signed in through a client that is approved for everybody, registered as `client`.
+    pub async fn signed_in_at(app: &TestApp, user: &TestUser, client: &str) -> Self {
+        app.client(client, serde_json::json!({})).await;
+        let mut browser = Self::new(app);
+        let page = browser.open(&Request::new().with("client_id", client).path()).await;
+        assert_eq!(browser.sign_in(&page, user).await.outcome(), "code");
+        browser
+    }
+
     pub async fn get(&mut self, path: &str) -> Reply {
         let request = self.http.get(format!("{}{path}", self.address));
         self.send(request, path).await
@@ -153,11 +162,16 @@ impl Reply {
         self.hidden_fields_beside("")
     }
 
-    /// Those of the first form that has `text` in it.
+    /// Those of the first form that has `text` in it, or of the first one.
     pub fn hidden_fields_beside(&self, text: &str) -> Vec<(String, String)> {
         let mut forms = self.body.split("<form ").skip(1).map(|form| form.split("</form>").next().unwrap());
-        let form = forms.find(|form| form.contains(text));
-        let inputs = form.unwrap_or_default().split("<input type=\"hidden\" name=\"").skip(1);
+        let first = forms.clone().next();
+        let inputs = forms
+            .find(|form| form.contains(text))
+            .or(first)
+            .unwrap_or_default()
+            .split("<input type=\"hidden\" name=\"")
+            .skip(1);
         inputs
             .map(|input| {
                 let (name, rest) = input.split_once("\" value=\"").unwrap();

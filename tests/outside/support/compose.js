@@ -109,10 +109,7 @@ export async function startTopology() {
     // At once: one of them migrates and makes the keys, the other waits.
     stops.push(() => Promise.all(Object.values(running).map((server) => server.kill())));
     await Promise.all(Object.keys(instances).map(begin));
-    // As one who needs no password: a command that ends while a spare connection is signing in falls over its own exit.
-    const { STEPGATE_DATABASE_URL_FILE, ...own } = environment(Object.keys(instances)[0]);
-    own.STEPGATE_DATABASE_URL = new URL(name, database.url).href;
-    const command = commands([...as, program], folder, own);
+    const command = commands([...as, program], folder, environment(Object.keys(instances)[0]));
     return {
       ...administrator(command, folder),
       issuer,

@@ -1,0 +1,156 @@
+//! Choosing among the accounts that are signed in, and making one.
+
+use crate::app::PASSWORD;
+use crate::app::TestApp;
+use crate::browser::Browser;
+use crate::browser::Reply;
+use crate::database::databases;
+use crate::database::sqlite;
+use crate::relying_party::Request;
+use crate::relying_party::error;
+use crate::relying_party::tokens;
+use futures_util::future::join_all;
+use serde_json::Value;
+use serde_json::json;
+use stepgate::assurance::factors::SecondFactor;
+
+const OPEN: &str = "accounts.create = true";
+
+async fn creating(app: &TestApp) -> (Browser, Reply) {
+    let mut browser = Browser::new(app);
+    let page = browser.open(&Request::new().with("prompt", "create").path()).await;
+    (browser, page)
+}
+
+#[tokio::test]
+async fn a_chosen_account_proves_itself_and_is_never_mixed_with_another() {
+    let app = TestApp::spawn().await;
+    let (ada, bob) = (app.user_with_totp("ada", SecondFactor::StepUp).await, app.user("bob").await);
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let select = Request::new().with("prompt", "select_account");
+    let page = browser.open(&select.path()).await;
+    let page = browser.submit(&page, &[("action", "other-account")]).await;
+    assert_eq!(browser.sign_in(&page, &bob).await.outcome(), "code");
+    let mfa = select.clone().with("acr_values", "urn:stepgate:acr:mfa");
+    let page = browser.open(&mfa.path()).await;
+    let page = browser.choose(&page, &ada).await;
+    assert_eq!(page.page(), "totp");
+    assert!(page.body.contains("<strong>ada</strong>"));
+    let answer = tokens(&app, &browser.submit(&page, &[("code", &ada.code(&app))]).await).await;
+    assert_eq!(
+        (&answer.id_token["sub"], &answer.id_token["amr"]),
+        (&json!(ada.id), &json!(["pwd", "otp", "mfa"]))
+    );
+    // Bob has no such factor; his choice ends the request, and nobody else's proof serves it.
+    let page = browser.open(&mfa.path()).await;
+    assert_eq!(error(&browser.choose(&page, &bob).await), "unmet_authentication_requirements");
+}
+
+#[tokio::test]
+async fn only_those_who_are_signed_in_here_can_be_chosen() {
+    let app = TestApp::spawn().await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
+    assert_eq!(browser.submit(&page, &[("account", bob.id.as_str())]).await.page(), "select-account");
+    assert_eq!(
+        browser.submit(&page, &[("account", ""), ("action", "decline")]).await.outcome(),
+        "access_denied"
+    );
+    assert_eq!(
+        browser.open(&Request::new().with("prompt", "select_account").path()).await.page(),
+        "select-account"
+    );
+    let mut empty = Browser::new(&app);
+    assert_eq!(empty.open(&Request::new().with("prompt", "select_account").path()).await.page(), "login");
+}
+
+#[tokio::test]
+async fn an_account_is_made_and_its_password_is_the_first_proof() {
+    let app = TestApp::on(sqlite(), OPEN).await;
+    let (mut browser, mut page) = creating(&app).await;
+    for (name, password, said) in [
+        ("eve", "short", "shorter than 8"),
+        ("eve", "password1", "everybody guesses"),
+        ("e ve", PASSWORD, "without spaces"),
+        ("eve@example.com", PASSWORD, "without @"),
+    ] {
+        page = browser.submit(&page, &[("username", name), ("password", password)]).await;
+        assert_eq!(page.page(), "create");
+        assert!(page.body.contains(said), "{name} {password}: {}", page.body);
+    }
+    let answer = browser.submit(&page, &[("username", "Eve"), ("password", PASSWORD)]).await;
+    let made = tokens(&app, &answer).await;
+    assert_eq!(
+        (&made.id_token["amr"], &made.id_token["acr"]),
+        (&json!(["pwd"]), &json!("urn:stepgate:acr:pwd"))
+    );
+    assert!(browser.get("/").await.body.contains("<strong>eve</strong>"));
+    let (mut another, page) = creating(&app).await;
+    let page = another.submit(&page, &[("username", "EVE"), ("password", PASSWORD)]).await;
+    assert!(page.body.contains("That user name is taken"), "{}", page.body);
+    let page = another.submit(&page, &[("action", "sign-in")]).await;
+    assert_eq!(page.page(), "login");
+    let answer = another.submit(&page, &[("username", "eve"), ("password", PASSWORD)]).await;
+    assert_eq!(tokens(&app, &answer).await.id_token["sub"], made.id_token["sub"]);
+}
+
+#[tokio::test]
+async fn nobody_makes_an_account_where_that_is_off() {
+    let app = TestApp::spawn().await;
+    let mut browser = Browser::new(&app);
+    assert_eq!(
+        error(&browser.open(&Request::new().with("prompt", "create").path()).await),
+        "invalid_request"
+    );
+    let page = browser.open(&Request::new().path()).await;
+    assert!(!page.body.contains("Create an account"));
+    let page =
+        browser.submit(&page, &[("action", "create"), ("username", "eve"), ("password", PASSWORD)]).await;
+    assert_eq!(page.page(), "login");
+    let fields = page.hidden_fields();
+    let mut fields = fields.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>();
+    fields.extend([("username", "eve"), ("password", PASSWORD), ("action", "continue")]);
+    let action = page.form_action().replace("/login", "/create");
+    let reply = browser.post(&action, &fields).await;
+    let reply = browser.follow(reply).await;
+    assert_eq!(reply.page(), "login", "{reply:?}");
+    let discovery: Value =
+        serde_json::from_str(&browser.get("/.well-known/openid-configuration").await.body).unwrap();
+    assert_eq!(discovery["prompt_values_supported"], json!(["none", "login", "consent", "select_account"]));
+}
+
+#[tokio::test]
+async fn of_twenty_who_want_one_name_at_once_one_gets_it() {
+    for database in databases() {
+        let several = database.name == "PostgreSQL";
+        let app = TestApp::on(database, OPEN).await;
+        let other = several.then(|| app.beside_with(OPEN));
+        let mut waiting = Vec::new();
+        for n in 0..20 {
+            waiting.push(creating(other.as_ref().filter(|_| n % 2 == 1).unwrap_or(&app)).await);
+        }
+        let fields = [("username", "eve"), ("password", PASSWORD)];
+        let tries = waiting.iter_mut().map(|(browser, page)| browser.submit(page, &fields));
+        let outcomes = join_all(tries).await.iter().map(Reply::outcome).collect::<Vec<_>>();
+        assert_eq!(outcomes.iter().filter(|outcome| *outcome == "code").count(), 1, "{outcomes:?}");
+        // The others find the name taken, or are too many at once.
+        let others = outcomes.iter().filter(|outcome| ["create", "error"].contains(&outcome.as_str()));
+        assert_eq!(others.count(), 19, "{outcomes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_makes_twenty_accounts_and_then_waits() {
+    let app = TestApp::on(sqlite(), OPEN).await;
+    let mut last = 0;
+    for n in 0..22 {
+        let (mut browser, page) = creating(&app).await;
+        let made = browser.submit(&page, &[("username", &format!("eve{n}")), ("password", PASSWORD)]).await;
+        last = made.status.as_u16();
+        if n < 21 {
+            assert_eq!(made.outcome(), "code", "{n}");
+        }
+    }
+    assert_eq!(last, 429);
+}
