@@ -37,7 +37,7 @@ pub struct Arguments {
     query: String,
 }
 
-pub async fn run(app: &App, arguments: Arguments) -> anyhow::Result<Said> {
+pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<Said> {
     let (id, life, now) = (find(app, &arguments.user).await?.id, app.session_life(), app.now());
     let sessions = app.store.read(move |c| sessions::live_of_user(c, &id, life, now)).await?;
     let wanted = arguments.session.as_deref();

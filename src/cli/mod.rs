@@ -3,7 +3,7 @@
 
 mod audit;
 mod client;
-mod explain;
+pub mod explain;
 mod input;
 mod key;
 mod lifecycle;

@@ -1,5 +1,6 @@
 //! The program itself: its commands, what they refuse, how it starts and stops.
 
+use crate::program::Place;
 use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
@@ -8,110 +9,15 @@ use openssl::ssl::SslConnector;
 use openssl::ssl::SslMethod;
 use openssl::x509::X509;
 use openssl::x509::X509Name;
-use serde_json::Value;
 use serde_json::json;
 use std::fs;
 use std::io::Read;
 use std::io::Write;
-use std::net::TcpListener;
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::Child;
 use std::process::Command;
-use std::process::Output;
-use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
 use std::time::Instant;
-use tempfile::TempDir;
-
-struct Place {
-    folder: TempDir,
-    port: u16,
-}
-
-impl Place {
-    fn new() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let place = Self { folder: TempDir::new().unwrap(), port };
-        fs::write(place.path("stepgate.toml"), "[argon2]\nmemory_kib = 8\niterations = 1\n").unwrap();
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stepgate"));
-        command.args(arguments).current_dir(self.folder.path()).env_clear();
-        command.env("STEPGATE_ISSUER", format!("http://localhost:{}", self.port));
-        command.env("STEPGATE_LISTEN", format!("127.0.0.1:{}", self.port));
-        command.env("STEPGATE_DATABASE_URL", "sqlite://var/stepgate.db");
-        command.env("STEPGATE_KEYS_DIR", "keys");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn output(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = self.command(arguments).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
-    }
-
-    /// What a command says in JSON; it must succeed.
-    fn says(&self, arguments: &[&str], input: &str) -> Value {
-        let output = self.output(&[arguments, &["--json"]].concat(), input);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// What a command complains of; it must fail, and not say a word on standard output.
-    fn complains(&self, arguments: &[&str], input: &str) -> String {
-        let output = self.output(arguments, input);
-        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
-        String::from_utf8(output.stderr).unwrap()
-    }
-
-    /// Something is served: with or without TLS, a request gets bytes back.
-    fn is_up(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
-        let asked =
-            stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        asked.is_ok() && stream.read(&mut [0; 1]).is_ok_and(|bytes| bytes == 1)
-    }
-
-    fn serve(&self, more: &[(&str, &str)]) -> Serving {
-        let mut command = self.command(&["serve"]);
-        let child = command.envs(more.iter().copied()).stdin(Stdio::null()).spawn().unwrap();
-        let started = Instant::now();
-        while !self.is_up() {
-            assert!(started.elapsed() < Duration::from_secs(20), "the server does not answer");
-            sleep(Duration::from_millis(20));
-        }
-        Serving(child)
-    }
-}
-
-struct Serving(Child);
-
-impl Serving {
-    /// SIGTERM, and what the server said until it was gone.
-    fn stop(mut self) -> (bool, String) {
-        Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
-        let status = self.0.wait().unwrap();
-        let mut said = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (status.success(), said)
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn users_are_added_shown_and_given_new_passwords() {

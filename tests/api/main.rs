@@ -12,19 +12,28 @@ mod clock;
 mod database;
 #[path = "../support/logs.rs"]
 mod logs;
+#[path = "../support/program.rs"]
+mod program;
 #[path = "../support/relying_party.rs"]
 mod relying_party;
 
 mod accounts;
+mod assertions;
+mod audit;
 mod bad_input;
 mod brakes;
 mod clients;
 mod codes;
 mod commands;
 mod consent;
+mod cors;
 mod documents;
+mod explain;
 mod interactions;
+mod keys;
+mod limits;
 mod logout;
+mod metrics;
 mod openid_connect;
 mod plans;
 mod races;

@@ -93,6 +93,12 @@ impl Browser {
         self.follow(reply).await
     }
 
+    /// Opens a request and signs in if it asks for that.
+    pub async fn sign_in_again(&mut self, request: &Request, user: &TestUser) -> Reply {
+        let page = self.open(&request.path()).await;
+        if page.page() == "login" { self.sign_in(&page, user).await } else { page }
+    }
+
     /// Chooses `user` on the page `select-account`.
     pub async fn choose(&mut self, page: &Reply, user: &TestUser) -> Reply {
         assert_eq!(page.page(), "select-account", "{page:?}");

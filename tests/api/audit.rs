@@ -1,0 +1,231 @@
+//! Everything that somebody did, or was refused once they were known, has its line in the audit, and none has a secret.
+
+use crate::app::CALLBACK;
+use crate::app::PASSWORD;
+use crate::app::SECRET;
+use crate::app::TestApp;
+use crate::browser::Browser;
+use crate::database::databases;
+use crate::database::sqlite;
+use crate::program::Place;
+use crate::relying_party::Request;
+use crate::relying_party::VERIFIER;
+use crate::relying_party::code;
+use crate::relying_party::post_as;
+use crate::relying_party::redeem;
+use crate::relying_party::token;
+use crate::relying_party::tokens;
+use serde_json::Value;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::io::BufRead;
+use std::io::BufReader;
+use stepgate::assurance::factors::SecondFactor;
+use stepgate::base::time::Clock;
+use stepgate::base::time::Seconds;
+use stepgate::store::audit;
+use stepgate::store::audit::Wanted;
+use stepgate::store::audit::What;
+
+const MFA: &str = "urn:stepgate:acr:mfa";
+
+async fn entries(app: &TestApp) -> Vec<Value> {
+    let wanted =
+        Wanted { user: None, client: None, since: app.clock.now().minus(Seconds::days(1)), most: 1000 };
+    let entries = app.app.store.read(move |c| audit::list(c, &wanted)).await.unwrap();
+    entries.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// `what outcome reason` of each entry; in the order of words where the clock stands still.
+fn said(entries: &[Value]) -> Vec<String> {
+    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    let line = |e: &Value| format!("{} {} {}", text(e, "what"), text(e, "outcome"), text(e, "reason"));
+    entries.iter().map(|entry| line(entry).trim().to_owned()).collect()
+}
+
+fn sorted(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    lines
+}
+
+/// What was not there before.
+async fn new(app: &TestApp, seen: &mut BTreeSet<String>) -> Vec<String> {
+    let mut new = entries(app).await;
+    new.retain(|entry| seen.insert(entry["id"].as_str().unwrap().to_owned()));
+    sorted(said(&new))
+}
+
+#[tokio::test]
+async fn a_sign_in_and_a_step_up_leave_who_what_when_and_how_strongly() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user_with_totp("ada", SecondFactor::SignIn).await;
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&Request::new().path()).await;
+        let page = browser.submit(&page, &[("username", "ada"), ("password", "wrong password")]).await;
+        assert_eq!(entries(&app).await, Vec::<Value>::new(), "nobody was known yet");
+        let page = browser.sign_in(&page, &ada).await;
+        let page = browser.submit(&page, &[("code", "000000")]).await;
+        let bought = tokens(&app, &browser.submit(&page, &[("code", &ada.code(&app))]).await).await;
+        let all = entries(&app).await;
+        let expected = [
+            "authorization done",
+            "code.redeemed done",
+            "proof done otp",
+            "proof done pwd",
+            "proof refused otp",
+            "sign_in done pwd otp",
+        ];
+        assert_eq!(sorted(said(&all)), expected);
+        let one = |what: &str| all.iter().find(|entry| entry["what"] == what).unwrap();
+        let authorization = one("authorization");
+        let expected = json!({
+            "id": authorization["id"], "at": app.clock.now().rfc3339(), "actor": "user",
+            "what": "authorization", "outcome": "done", "sub": ada.id, "client_id": "rp",
+            "sid": bought.id_token["sid"], "source": "127.0.0.1", "acr": MFA,
+            "session_aal": "aal2", "account_aal": "aal2",
+        });
+        assert_eq!(*authorization, expected);
+        assert_eq!(
+            (&one("code.redeemed")["actor"], &one("code.redeemed")["client_id"]),
+            (&json!("client"), &json!("rp"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_to_somebody_who_is_known_is_audited_with_its_reason() {
+    let app = TestApp::spawn().await;
+    let bob = app.user("bob").await;
+    let mut browser = Browser::signed_in(&app, &bob).await;
+    let seen = &mut BTreeSet::new();
+    new(&app, seen).await;
+    browser.open(&Request::new().with("acr_values", "phr").path()).await;
+    assert_eq!(new(&app, seen).await, ["authorization refused unmet_authentication_requirements"]);
+    app.clock.advance(100);
+    browser.open(&Request::new().with("max_age", "60").with("prompt", "none").path()).await;
+    assert_eq!(new(&app, seen).await, ["authorization refused login_required"]);
+    let page = browser.open(&Request::new().with("prompt", "login").path()).await;
+    let page = browser.submit(&page, &[("password", "wrong password")]).await;
+    browser.submit(&page, &[("action", "decline")]).await;
+    assert_eq!(new(&app, seen).await, ["authorization refused access_denied", "proof refused pwd"]);
+    let code = code(&browser.open(&Request::new().path()).await);
+    redeem(&app, &code).await;
+    redeem(&app, &code).await;
+    let expected = ["authorization done", "code.redeemed done", "code.redeemed refused code replayed"];
+    assert_eq!(new(&app, seen).await, expected);
+    // A stranger is nobody, whatever name they write.
+    let mut stranger = Browser::new(&app);
+    stranger.open(&Request::new().with("prompt", "none").path()).await;
+    stranger.open(&Request::new().with("client_id", "nobody").path()).await;
+    post_as(&app, "nobody", "/token", &[("grant_type", "client_credentials")]).await;
+    assert_eq!(new(&app, seen).await, Vec::<String>::new());
+}
+
+/// Every flow over HTTP, with a good end and a bad one.
+async fn every_flow(app: &TestApp) {
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    let grants = ["authorization_code", "refresh_token", "client_credentials"];
+    app.client("app", json!({"grant_types": grants, "skip_consent": false})).await;
+    let mut browser = Browser::new(app);
+    let request = Request::new().with("client_id", "app");
+    let page = browser.open(&request.path()).await;
+    let page = browser.sign_in(&page, &ada).await;
+    let code = code(&browser.submit(&page, &[]).await);
+    let page = browser.open(&request.clone().with("acr_values", MFA).path()).await;
+    browser.submit(&page, &[("code", &ada.code(app))]).await;
+    let own = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+    let bought = token(app, "app", &[own.as_slice(), &[("code", code.as_str())]].concat()).await;
+    let bought: Value = serde_json::from_str(&bought.body).unwrap();
+    let refresh = bought["refresh_token"].as_str().unwrap();
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    assert_eq!(token(app, "app", &form).await.status, 200);
+    assert_eq!(
+        post_as(app, "app", "/revoke", &[("token", bought["access_token"].as_str().unwrap())]).await.status,
+        200
+    );
+    assert_eq!(token(app, "rp", &[("grant_type", "client_credentials")]).await.status, 400);
+    let home = browser.get("/").await;
+    assert_eq!(browser.submit(&home, &[]).await.page(), "logged-out");
+    let mut eve = Browser::new(app);
+    let page = eve.open(&Request::new().with("prompt", "create").path()).await;
+    assert_eq!(eve.submit(&page, &[("username", "eve"), ("password", PASSWORD)]).await.outcome(), "code");
+    for secret in [PASSWORD, SECRET, refresh, code.as_str(), VERIFIER, browser.cookie.as_ref().unwrap()] {
+        let all = json!(entries(app).await).to_string();
+        assert!(!all.contains(secret), "{secret} in {all}");
+    }
+}
+
+/// Every command that changes something.
+fn every_command(place: &Place) {
+    let shop = json!({"client_id": "shop", "redirect_uris": ["https://shop.test/cb"]}).to_string();
+    place.says(&["user", "add", "ada", "--password-stdin", "--totp"], "correct horse");
+    for command in ["disable", "enable", "unlock", "reset-mfa"] {
+        place.says(&["user", command, "ada"], "");
+    }
+    place.says(&["user", "update", "ada", "--groups", "staff, admins"], "");
+    place.says(&["user", "set-password", "ada", "--password-stdin"], "another horse");
+    place.says(&["user", "delete", "ada"], "");
+    place.says(&["client", "add"], &shop);
+    place.says(&["client", "update", "shop"], r#"{"client_name": "Shop"}"#);
+    place.says(&["client", "rotate-secret", "shop"], "");
+    place.says(&["client", "delete", "shop"], "");
+    let rotated = place.says(&["key", "rotate", "--alg", "ES256"], "");
+    place.says(&["key", "retire", rotated[0]["kid"].as_str().unwrap()], "");
+    place.complains(&["session", "revoke", "nothing"], "");
+}
+
+#[tokio::test]
+async fn every_flow_and_every_command_leaves_its_record() {
+    let app = TestApp::on(sqlite(), "accounts.create = true").await;
+    every_flow(&app).await;
+    let place = Place::new();
+    every_command(&place);
+    let commands = place.says(&["audit"], "");
+    let all = [entries(&app).await, commands.as_array().unwrap().clone()].concat();
+    let seen = all.iter().map(|entry| entry["what"].as_str().unwrap()).collect::<BTreeSet<_>>();
+    let expected = What::ALL.iter().map(|what| what.as_str()).collect::<BTreeSet<_>>();
+    assert_eq!(seen, expected);
+    for entry in commands.as_array().unwrap() {
+        assert!(
+            entry["actor"] == "administrator"
+                && entry["source"].as_str().unwrap_or("?").contains("command line")
+                || entry["what"].as_str().unwrap().starts_with("key."),
+            "{entry}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_is_refused_is_audited_and_one_that_only_looks_is_not() {
+    let place = Place::new();
+    place.says(&["user", "list"], "");
+    place.says(&["key", "list"], "");
+    assert_eq!(place.says(&["audit"], ""), json!([]));
+    place.complains(&["user", "disable", "nobody"], "");
+    place.complains(&["user", "add", "bob", "--password-stdin"], "password");
+    let all = place.says(&["audit"], "");
+    let expected = [
+        "user.disabled refused no user is named \"nobody\"; see `stepgate user list`",
+        "user.added refused That password is one of the first that everybody guesses; choose another one.",
+    ];
+    assert_eq!(said(all.as_array().unwrap()), expected);
+}
+
+#[tokio::test]
+async fn who_follows_the_audit_sees_what_comes() {
+    let place = Place::new();
+    place.says(&["user", "add", "ada", "--password-stdin"], "correct horse");
+    let mut follow = place.command(&["audit", "--follow", "--json"]).spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap()["what"].clone();
+    assert_eq!(next(), "user.added");
+    place.says(&["user", "disable", "ada"], "");
+    assert_eq!(next(), "user.disabled");
+    place.says(&["user", "enable", "ada"], "");
+    assert_eq!(next(), "user.enabled");
+    let only = place.says(&["audit", "--user", "ada", "--limit", "2", "--since", "1h"], "");
+    assert_eq!(said(only.as_array().unwrap()), ["user.disabled done", "user.enabled done"]);
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+}
