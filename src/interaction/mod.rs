@@ -127,7 +127,8 @@ pub async fn open(
     let new = (BrowserId::generate(entropy, now), Secret::generate(entropy));
     let (new_id, new_hash) = (new.0, new.1.hash());
     let is_known = known.is_some();
-    let source = progress.person.is_none().then(|| visitor.source.clone());
+    let anonymous = visitor.browser.as_ref().is_none_or(|browser| browser.sessions.is_empty());
+    let source = anonymous.then(|| visitor.source.clone());
     let opened = app.store.write(move |c| {
         let until = now.plus(lifetimes.interaction_most);
         let browser = match known {

@@ -33,8 +33,12 @@ pub struct Reply {
 
 impl Browser {
     pub fn new(app: &TestApp) -> Self {
+        Self::at(&app.address)
+    }
+
+    pub fn at(address: &str) -> Self {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
-        Self { http, address: app.address.clone(), cookie: None, source: None }
+        Self { http, address: address.to_owned(), cookie: None, source: None }
     }
 
     /// A browser in which `user` is signed in with a password.

@@ -44,7 +44,8 @@ fn open(name: &'static str, raw_url: &str, folder: TempDir) -> TestDatabase {
     TestDatabase { name, store, url, raw_url: raw_url.to_owned(), _folder: folder }
 }
 
-fn postgres() -> String {
+/// The URL of an empty database.
+pub fn postgres() -> String {
     let server = std::env::var("TEST_POSTGRES_URL")
         .expect("TEST_POSTGRES_URL names a PostgreSQL server; `make test` starts one, `scripts/postgres start DIR` too");
     let name = format!("test_{}_{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));

@@ -11,22 +11,40 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 use std::time::Instant;
 use tempfile::TempDir;
 
 pub struct Place {
-    pub folder: TempDir,
+    pub folder: Arc<TempDir>,
     pub port: u16,
+    database: String,
+    issuer: String,
 }
 
 impl Place {
     pub fn new() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let place = Self { folder: TempDir::new().unwrap(), port };
+        Self::on("sqlite://var/stepgate.db")
+    }
+
+    pub fn on(database: &str) -> Self {
+        let port = free_port();
+        let (database, issuer) = (database.to_owned(), format!("http://localhost:{port}"));
+        let place = Self { folder: Arc::new(TempDir::new().unwrap()), port, database, issuer };
         fs::write(place.path("stepgate.toml"), "[argon2]\nmemory_kib = 8\niterations = 1\n").unwrap();
         place
+    }
+
+    /// Another instance of the same provider, on a port of its own.
+    pub fn beside(&self) -> Self {
+        let (database, issuer) = (self.database.clone(), self.issuer.clone());
+        Self { folder: self.folder.clone(), port: free_port(), database, issuer }
+    }
+
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -36,9 +54,9 @@ impl Place {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stepgate"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
-        command.env("STEPGATE_ISSUER", format!("http://localhost:{}", self.port));
+        command.env("STEPGATE_ISSUER", &self.issuer);
         command.env("STEPGATE_LISTEN", format!("127.0.0.1:{}", self.port));
-        command.env("STEPGATE_DATABASE_URL", "sqlite://var/stepgate.db");
+        command.env("STEPGATE_DATABASE_URL", &self.database);
         command.env("STEPGATE_KEYS_DIR", "keys");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -112,4 +130,8 @@ impl Drop for Serving {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
