@@ -78,8 +78,8 @@ async fn record_waiting(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Withdraws a key at once: it leaves the JWKS, and what it signed is refused here. If nothing else would sign, a successor
-/// does from now on. `false` if there is no such key.
+/// Withdraws a key at once: it leaves the JWKS, and what it signed is refused here. A successor that waits signs
+/// from now on; if there is none, one is made. `false` if there is no such key.
 pub async fn retire(app: &Arc<App>, kid: &str) -> Result<bool, RotationError> {
     let listing = folder::listing(&app.config.keys)?;
     let Some(key) = listing.keys().find(|key| key.kid == kid) else { return Ok(false) };

@@ -3,12 +3,12 @@
 use super::Said;
 use super::user::find;
 use crate::app::App;
+use crate::assurance::aal;
 use crate::base::id::SessionId;
 use crate::store::audit;
 use crate::store::audit::What;
 use crate::store::grants;
 use crate::store::sessions;
-use crate::store::sessions::Listed;
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::Value;
@@ -31,14 +31,20 @@ pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {
 
 async fn list(app: &App, user: &str) -> anyhow::Result<Said> {
     let (id, life, now) = (find(app, user).await?.id, app.session_life(), app.now());
-    let sessions = app.store.read(move |c| sessions::of_user(c, &id, life, now)).await?;
-    let line =
-        |s: &Listed| format!("{}  since {}, seen {}\n", s.id, s.started_at.rfc3339(), s.seen_at.rfc3339());
-    let words = sessions.iter().map(line).collect();
-    let json = sessions
-        .iter()
-        .map(|s| json!({"sid": s.id, "started_at": s.started_at.rfc3339(), "seen_at": s.seen_at.rfc3339()}));
-    Ok(Said { json: Value::Array(json.collect()), words })
+    let read = app.store.read(move |c| {
+        Ok((sessions::of_user(c, &id, life, now)?, sessions::live_of_user(c, &id, life, now)?))
+    });
+    let (listed, live) = read.await?;
+    let mut words = String::new();
+    let mut json = Vec::new();
+    for session in &live {
+        let Some(times) = listed.iter().find(|listed| listed.id == session.id) else { continue };
+        let (started, seen) = (times.started_at.rfc3339(), times.seen_at.rfc3339());
+        let aal = aal::of_session(&session.events, &app.config.policy, now).as_str();
+        words.push_str(&format!("{}  since {started}, seen {seen}, {aal}\n", session.id));
+        json.push(json!({"sid": session.id, "started_at": started, "seen_at": seen, "aal": aal}));
+    }
+    Ok(Said { json: Value::Array(json), words })
 }
 
 async fn revoke(app: &App, sid: String) -> anyhow::Result<Said> {

@@ -57,7 +57,7 @@ pub fn create(folder: &Path, now: Time, entropy: &dyn Entropy) -> Result<Keys, K
 pub fn complete(folder: &Path, now: Time, entropy: &dyn Entropy) -> Result<(), KeyError> {
     let listing = listing(folder)?;
     for alg in SigningAlg::ALL {
-        let usable = |key: &SigningKey| key.alg == alg && key.withdrawn_at.is_none() && key.signs_from <= now;
+        let usable = |key: &SigningKey| key.alg == alg && key.withdrawn_at.is_none();
         if !listing.keys().any(usable) {
             let key = SigningKey::generate(alg, now, now).map_err(|why| fault(folder, &why))?;
             add(&listing, &key, entropy)?;

@@ -152,9 +152,11 @@ pub fn state(own: Times, all: &[Times], longest_life: Seconds, now: Time) -> Key
     if is_withdrawn(&own) {
         return KeyState::Withdrawn;
     }
-    let later = all.iter().filter(|key| !is_withdrawn(key) && key.signs_from > own.signs_from);
-    match later.map(|key| key.signs_from).min() {
-        _ if own.signs_from > now => KeyState::Next,
+    let others = || all.iter().filter(|key| !is_withdrawn(key)).map(|key| key.signs_from);
+    // The first of its algorithm signs whatever a clock says that went back: there is nothing else to sign with.
+    let is_first = others().all(|signs_from| signs_from >= own.signs_from);
+    match others().filter(|signs_from| *signs_from > own.signs_from).min() {
+        _ if own.signs_from > now && !is_first => KeyState::Next,
         Some(successor) if successor.plus(longest_life) <= now => KeyState::Gone,
         Some(successor) if successor <= now => KeyState::Retired,
         _ => KeyState::Current,
@@ -219,5 +221,10 @@ mod tests {
         let pulled = [key(0, None), key(100, Some(120))];
         assert_eq!(states(pulled, 119), [KeyState::Retired, KeyState::Current]);
         assert_eq!(states(pulled, 120), [KeyState::Current, KeyState::Withdrawn]);
+        // What waited takes the place of a key that was withdrawn.
+        let first_pulled = [key(0, Some(50)), key(100, None)];
+        assert_eq!(states(first_pulled, 49), [KeyState::Current, KeyState::Next]);
+        assert_eq!(states(first_pulled, 50), [KeyState::Withdrawn, KeyState::Current]);
+        assert_eq!(states(both, -1), [KeyState::Current, KeyState::Next], "a clock that went back");
     }
 }

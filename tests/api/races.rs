@@ -1,12 +1,19 @@
 //! Fifty at once over HTTP, on both databases: one winner each.
 
+use crate::app::CALLBACK;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::browser::Browser;
 use crate::database::databases;
+use crate::database::postgresql;
 use crate::relying_party::Request;
+use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
+use crate::relying_party::introspect;
+use crate::relying_party::post_as;
 use crate::relying_party::redeem;
+use crate::relying_party::token;
+use crate::relying_party::tokens;
 use crate::relying_party::userinfo;
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -86,4 +93,67 @@ async fn of_fifty_answers_of_one_interaction_one_has_the_code() {
         join_all(tabs).await.iter().filter(|r| r.location().is_some_and(|l| l.contains("code="))).count();
     assert_eq!(codes, 1);
     let _ = ada;
+}
+
+#[tokio::test]
+async fn two_hundred_sign_in_at_once_and_each_is_themself() {
+    let app = TestApp::on(postgresql(), "trusted_proxies = [\"127.0.0.1\"]").await;
+    let other = app.beside_with("trusted_proxies = [\"127.0.0.1\"]");
+    let mut people = Vec::new();
+    for n in 0..200 {
+        people.push(app.user(&format!("user{n}")).await);
+    }
+    let sign_ins = people.iter().enumerate().map(|(n, user)| {
+        let (app, other) = (&app, &other);
+        async move {
+            let mut browser = Browser::new(if n % 2 == 0 { app } else { other });
+            browser.source = Some(format!("10.0.{n}.1"));
+            let page = browser.open(&Request::new().path()).await;
+            let answer = browser.sign_in(&page, user).await;
+            let first = tokens(if n % 3 == 0 { app } else { other }, &answer).await;
+            let again = tokens(app, &browser.open(&Request::new().path()).await).await;
+            (first, again)
+        }
+    });
+    let mut seen = std::collections::BTreeSet::new();
+    for ((first, again), user) in join_all(sign_ins).await.iter().zip(&people) {
+        for tokens in [first, again] {
+            assert_eq!(tokens.id_token["sub"], serde_json::json!(user.id));
+            assert_eq!(tokens.access_token["sub"], serde_json::json!(user.id));
+        }
+        assert!(seen.insert(first.id_token["sid"].to_string()), "a session each");
+    }
+}
+
+#[tokio::test]
+async fn after_a_revocation_was_answered_no_token_of_the_family_is_active() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        app.client("app", serde_json::json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
+        let ada = app.user("ada").await;
+        let mut browser = Browser::signed_in(&app, &ada).await;
+        for _ in 0..20 {
+            let code = code(&browser.open(&Request::new().with("client_id", "app").path()).await);
+            let own = [
+                ("grant_type", "authorization_code"),
+                ("redirect_uri", CALLBACK),
+                ("code_verifier", VERIFIER),
+            ];
+            let bought = token(&app, "app", &[own.as_slice(), &[("code", code.as_str())]].concat()).await;
+            let bought: Value = serde_json::from_str(&bought.body).unwrap();
+            let refresh = bought["refresh_token"].as_str().unwrap();
+            let refresh_form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+            let revoke_form = [("token", refresh)];
+            let (revoked, refreshed) = futures_util::future::join(
+                post_as(&app, "app", "/revoke", &revoke_form),
+                token(&app, "app", &refresh_form),
+            )
+            .await;
+            assert_eq!(revoked.status, 200);
+            let new: Value = serde_json::from_str(&refreshed.body).unwrap();
+            for token in [&bought, &new].iter().filter_map(|tokens| tokens["access_token"].as_str()) {
+                assert_eq!(introspect(&app, "app", token).await, serde_json::json!({"active": false}));
+            }
+        }
+    }
 }

@@ -71,10 +71,21 @@ async fn a_second_request_is_answered_without_a_page_and_states_the_old_time() {
 async fn a_wrong_password_and_an_unknown_name_get_the_same_page() {
     let app = TestApp::spawn().await;
     app.user("ada").await;
+    app.user("gone").await;
+    app.command(&["user", "disable", "gone"], "");
+    app.command(&["user", "add", "bare"], "");
     let mut browser = Browser::new(&app);
     let mut page = browser.open(&Request::new().path()).await;
     let mut pages = Vec::new();
-    for (name, password) in [("ada", "wrong"), ("nobody", PASSWORD), ("ada\u{212a}", PASSWORD), ("", "")] {
+    let tries = [
+        ("ada", "wrong"),
+        ("nobody", PASSWORD),
+        ("gone", PASSWORD),
+        ("bare", PASSWORD),
+        ("ada\u{212a}", PASSWORD),
+        ("", ""),
+    ];
+    for (name, password) in tries {
         page = browser.submit(&page, &[("username", name), ("password", password)]).await;
         assert_eq!(page.page(), "login");
         let text = page.body.split_once("<h1>").unwrap().1.split("<form").next().unwrap().to_owned();

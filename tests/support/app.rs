@@ -5,7 +5,10 @@ use super::clock::TestClock;
 use super::database::TestDatabase;
 use serde_json::Value;
 use serde_json::json;
+use std::io::Write;
 use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use stepgate::app::App;
@@ -43,7 +46,7 @@ pub struct TestApp {
     pub address: String,
     pub app: Arc<App>,
     pub clock: Arc<TestClock>,
-    raw_url: String,
+    pub raw_url: String,
     _database: Option<TestDatabase>,
     pub keys: Arc<TempDir>,
 }
@@ -80,9 +83,10 @@ impl TestApp {
     }
 
     fn start(raw_url: &str, clock: Arc<TestClock>, settings: &str, keys: Arc<TempDir>) -> Self {
+        let argon2 = "[argon2]\nmemory_kib = 8\niterations = 1\n";
+        let argon2 = if settings.contains("argon2") { "" } else { argon2 };
         let toml = format!(
-            "issuer = \"{ISSUER}\"\nlisten = \"127.0.0.1:0\"\ndatabase_url = \"{}\"\nkeys_dir = \"{}\"\n{settings}\n\
-             [argon2]\nmemory_kib = 8\niterations = 1\n",
+            "issuer = \"{ISSUER}\"\nlisten = \"127.0.0.1:0\"\ndatabase_url = \"{}\"\nkeys_dir = \"{}\"\n{settings}\n{argon2}",
             raw_url,
             keys.path().display()
         );
@@ -116,6 +120,18 @@ impl TestApp {
             clients::insert(c, &new, now)
         };
         self.app.store.write(insert).await.unwrap();
+    }
+
+    /// Runs a command of the program beside this server; it must succeed.
+    pub fn command(&self, arguments: &[&str], input: &str) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepgate"));
+        command.args(arguments).env_clear().current_dir(self.keys.path());
+        command.env("STEPGATE_ISSUER", ISSUER).env("STEPGATE_DATABASE_URL", &self.raw_url);
+        command.env("STEPGATE_KEYS_DIR", self.keys.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "{arguments:?}");
     }
 
     /// Deletes a client and registers it anew.

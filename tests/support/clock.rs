@@ -18,6 +18,13 @@ impl TestClock {
     }
 }
 
+impl TestClock {
+    /// Back, as a clock goes that was wrong.
+    pub fn set_back(&self, seconds: u32) {
+        self.0.fetch_sub(Seconds(seconds).micros(), Ordering::SeqCst);
+    }
+}
+
 impl Clock for TestClock {
     fn now(&self) -> Time {
         Time::from_micros(self.0.load(Ordering::SeqCst))
