@@ -42,18 +42,18 @@ fn noun(method: Method) -> &'static str {
 
 /// What an application wants, in words.
 pub fn wants(scopes: &[AskedScope]) -> Vec<String> {
-    let words = scopes.iter().filter_map(|scope| match (&scope.at, scope.name.as_str()) {
-        (Some(at), "") => Some(format!("use {} in your name", at.name)),
-        (Some(at), name) => Some(format!("“{name}” at {}", at.name)),
-        (None, "openid") => Some("know that it is you, when you come back too".into()),
-        (None, "profile") => Some("see your profile: name, picture, birthday, language and the like".into()),
-        (None, "email") => Some("see your e-mail address".into()),
-        (None, "address") => Some("see your postal address".into()),
-        (None, "phone") => Some("see your telephone number".into()),
-        (None, "groups") => Some("see the groups that you belong to".into()),
-        (None, OFFLINE) => Some("do this when you are not there, too".into()),
-        (None, "") => Some("get access in your name".into()),
-        (None, other) => Some(format!("“{other}”")),
+    let words = scopes.iter().map(|scope| match (&scope.at, scope.name.as_str()) {
+        (Some(at), "") => format!("use {} in your name", at.name),
+        (Some(at), name) => format!("“{name}” at {}", at.name),
+        (None, "openid") => "know that it is you, when you come back too".into(),
+        (None, "profile") => "see your profile: name, picture, birthday, language and the like".into(),
+        (None, "email") => "see your e-mail address".into(),
+        (None, "address") => "see your postal address".into(),
+        (None, "phone") => "see your telephone number".into(),
+        (None, "groups") => "see the groups that you belong to".into(),
+        (None, OFFLINE) => "do this when you are not there, too".into(),
+        (None, "") => "get access in your name".into(),
+        (None, other) => format!("“{other}”"),
     });
     words.collect()
 }

@@ -21,13 +21,14 @@ use stepgate::base::time::Clock;
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-struct Client {
+/// A client with a key of its own.
+pub struct Client {
     key: Jwk,
     alg: &'static str,
 }
 
 impl Client {
-    fn new(alg: &'static str) -> Self {
+    pub fn new(alg: &'static str) -> Self {
         let key = match alg {
             "ES256" => Jwk::generate_ec_key(EcCurve::P256),
             "EdDSA" => Jwk::generate_ed_key(EdCurve::Ed25519),
@@ -40,7 +41,7 @@ impl Client {
         json!({"keys": [self.key.to_public_key().unwrap().as_ref()]})
     }
 
-    async fn register(&self, app: &TestApp, id: &str) {
+    pub async fn register(&self, app: &TestApp, id: &str) {
         let grants = ["authorization_code", "client_credentials"];
         app.client(
             id,
@@ -58,18 +59,18 @@ impl Client {
         }
     }
 
-    fn sign(&self, claims: &Value) -> String {
+    pub fn sign(&self, claims: &Value) -> String {
         jws::serialize_compact(claims.to_string().as_bytes(), &JwsHeader::new(), self.signer().as_ref())
             .unwrap()
     }
 }
 
-fn claims(app: &TestApp, id: &str, jti: &str) -> Value {
+pub fn claims(app: &TestApp, id: &str, jti: &str) -> Value {
     let now = app.clock.now().unix_seconds();
     json!({"iss": id, "sub": id, "aud": ISSUER, "iat": now, "exp": now + 60, "jti": jti})
 }
 
-async fn present(app: &TestApp, assertion: &str, more: &[(&str, &str)]) -> Reply {
+pub async fn present(app: &TestApp, assertion: &str, more: &[(&str, &str)]) -> Reply {
     let form = [
         ("grant_type", "client_credentials"),
         ("client_assertion_type", TYPE),

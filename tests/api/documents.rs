@@ -32,3 +32,30 @@ fn every_listed_threat_has_the_test_that_it_names() {
     }
     assert!(seen > 60, "only {seen} rows were read");
 }
+
+/// Every file that is in the repository, or would be.
+fn files(folder: &Path, into: &mut Vec<std::path::PathBuf>) {
+    const NOT_OURS: [&str; 7] = ["target", "node_modules", ".git", "var", "keys", "secrets", "backup"];
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        match path.is_dir() {
+            true if NOT_OURS.contains(&name.as_str()) => {}
+            true => files(&path, into),
+            false => into.push(path),
+        }
+    }
+}
+
+#[test]
+fn no_secret_is_shipped() {
+    let mut all = Vec::new();
+    files(Path::new(env!("CARGO_MANIFEST_DIR")), &mut all);
+    assert!(all.len() > 150);
+    for path in all {
+        let name = path.to_string_lossy();
+        assert!(![".pem", ".key", ".p12", ".jwk", ".env"].iter().any(|end| name.ends_with(end)), "{name}");
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        assert!(!text.contains(&["PRIVATE", "KEY-----"].join(" ")), "{name}");
+    }
+}

@@ -12,8 +12,7 @@ use stepgate::assurance::factors::SecondFactor;
 /// The value of a line of `/metrics`.
 async fn value(app: &TestApp, line: &str) -> Option<u64> {
     let text = Browser::new(app).get("/metrics").await.body;
-    let found = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' ')?.parse().ok());
-    found
+    text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' ')?.parse().ok())
 }
 
 #[tokio::test]

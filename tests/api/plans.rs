@@ -3,6 +3,9 @@
 use crate::app::CALLBACK;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
+use crate::assertions::Client;
+use crate::assertions::claims;
+use crate::assertions::present;
 use crate::browser::Browser;
 use crate::database::databases;
 use crate::relying_party::Request;
@@ -62,6 +65,7 @@ async fn every_path(app: &TestApp) {
     assert_eq!(redeem(app, &code).await.status, 200);
     assert_eq!(redeem(app, &code).await.status, 400);
     refreshed_introspected_and_revoked(app, &mut browser).await;
+    approved_created_asserted_and_read_from_a_page(app, &mut browser).await;
     let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
     let page = browser.submit(&page, &[("action", "other-account")]).await;
     browser.sign_in(&page, &bob).await;
@@ -94,13 +98,29 @@ async fn refreshed_introspected_and_revoked(app: &TestApp, browser: &mut Browser
     assert_eq!(introspect(app, "app", own["access_token"].as_str().unwrap()).await["active"], json!(true));
 }
 
+async fn approved_created_asserted_and_read_from_a_page(app: &TestApp, browser: &mut Browser) {
+    app.client("asks", json!({"skip_consent": false})).await;
+    let page = browser.open(&Request::new().with("client_id", "asks").path()).await;
+    assert_eq!(browser.submit(&page, &[]).await.outcome(), "code");
+    let mut eve = Browser::new(app);
+    let page = eve.open(&Request::new().with("prompt", "create").path()).await;
+    let page = eve.submit(&page, &[("username", "bob"), ("password", PASSWORD)]).await;
+    assert_eq!(eve.submit(&page, &[("username", "eve"), ("password", PASSWORD)]).await.outcome(), "code");
+    let client = Client::new("ES256");
+    client.register(app, "asserts").await;
+    assert_eq!(present(app, &client.sign(&claims(app, "asserts", "once")), &[]).await.status, 200);
+    let origin =
+        reqwest::Client::new().post(format!("{}/token", app.address)).header("origin", "https://rp.test");
+    assert_eq!(browser.send(origin, "/token").await.header("access-control-allow-origin"), "https://rp.test");
+}
+
 #[tokio::test]
 async fn no_statement_of_a_request_scans() {
     set_default_instrumentation(|| Some(Box::new(record))).unwrap();
     let mut plans = 0;
     for database in databases() {
         let (name, url) = (database.name, database.raw_url.clone());
-        let app = TestApp::on(database, "").await;
+        let app = TestApp::on(database, "accounts.create = true").await;
         every_path(&app).await;
         let sent = SENT.lock().unwrap().clone();
         let own =
