@@ -39,6 +39,8 @@ pub struct CreatePage {
     pub frame: Frame,
     pub form: Form,
     pub name: String,
+    /// What is wrong is the password; else it is the name.
+    pub wrong_password: bool,
 }
 
 #[derive(Template)]
@@ -149,7 +151,8 @@ mod tests {
         let (other_way, other_account) = (true, true);
         let pages = [
             LoginPage { frame: frame(), form: form(), hint: "\" onfocus=x".into(), create: true }.render(),
-            CreatePage { frame: frame(), form: form(), name: "\" onfocus=x".into() }.render(),
+            CreatePage { frame: frame(), form: form(), name: "\" onfocus=x".into(), wrong_password: true }
+                .render(),
             SelectPage { frame: frame(), form: form(), people: vec![person.clone()] }.render(),
             ConsentPage {
                 frame: frame(),

@@ -250,7 +250,9 @@ fn approval(client: &Client, anew: bool, granted: &GrantedRequest, resources: &[
         let name = server.name().to_owned();
         let at = Some(ResourceName { identifier: resource.identifier.clone(), name });
         scopes.extend(resource.scope.iter().map(|s| AskedScope { name: s.to_owned(), at: at.clone() }));
-        scopes.push(AskedScope { name: String::new(), at });
+        if resource.scope.is_empty() {
+            scopes.push(AskedScope { name: String::new(), at });
+        }
     }
     if scopes.is_empty() {
         scopes.push(AskedScope { name: String::new(), at: None });

@@ -142,7 +142,7 @@ impl Notice {
             }
             Self::NameTaken => "That user name is taken. Choose another one.",
             Self::BadName => {
-                "A user name has letters, digits and marks of ASCII, without spaces and without @."
+                "A user name has letters a-z, digits and marks such as . _ -, without spaces and without @."
             }
             Self::BadPassword(why) => why.text(),
         }

@@ -44,14 +44,14 @@ fn noun(method: Method) -> &'static str {
 pub fn wants(scopes: &[AskedScope]) -> Vec<String> {
     let words = scopes.iter().map(|scope| match (&scope.at, scope.name.as_str()) {
         (Some(at), "") => format!("use {} in your name", at.name),
-        (Some(at), name) => format!("“{name}” at {}", at.name),
+        (Some(at), name) => format!("use {} in your name: “{name}”", at.name),
         (None, "openid") => "know that it is you, when you come back too".into(),
         (None, "profile") => "see your profile: name, picture, birthday, language and the like".into(),
         (None, "email") => "see your e-mail address".into(),
         (None, "address") => "see your postal address".into(),
         (None, "phone") => "see your telephone number".into(),
         (None, "groups") => "see the groups that you belong to".into(),
-        (None, OFFLINE) => "do this when you are not there, too".into(),
+        (None, OFFLINE) => "keep this access when you are not signed in".into(),
         (None, "") => "get access in your name".into(),
         (None, other) => format!("“{other}”"),
     });

@@ -12,6 +12,7 @@ use crate::base::time::Seconds;
 use crate::interaction;
 use crate::interaction::Interaction;
 use crate::interaction::next_step::Next;
+use crate::interaction::progress::Notice;
 use crate::interaction::progress::Person;
 use crate::interaction::prove::ProveError;
 use crate::interaction::sentence;
@@ -145,7 +146,7 @@ fn select_page(app: &App, interaction: &Interaction) -> HttpResponse {
 
 fn consent_page(app: &App, interaction: &Interaction, person: Person) -> HttpResponse {
     let name = &interaction.ask.asker.name;
-    let why = format!("{name} asks for this. You are asked once, unless it wants more one day.");
+    let why = format!("{name} asks for access to your account.");
     let scopes = interaction.ask.approval.iter().flat_map(|approval| &approval.scopes);
     let wants = sentence::wants(&scopes.cloned().collect::<Vec<_>>());
     let lasts = sentence::lasts(interaction.ask.approval.as_ref());
@@ -163,7 +164,13 @@ fn consent_page(app: &App, interaction: &Interaction, person: Person) -> HttpRes
 fn create_page(app: &App, interaction: &Interaction) -> HttpResponse {
     let why = format!("Create an account to go on to {}.", interaction.ask.asker.name);
     let name = typed(interaction).unwrap_or_default();
-    shown(app, interaction, |frame| CreatePage { frame, form: form(app, interaction, "create", why), name })
+    let wrong_password = matches!(interaction.progress.notice, Some(Notice::BadPassword(_)));
+    shown(app, interaction, |frame| CreatePage {
+        frame,
+        form: form(app, interaction, "create", why),
+        name,
+        wrong_password,
+    })
 }
 
 fn login_page(app: &App, interaction: &Interaction) -> HttpResponse {

@@ -45,6 +45,17 @@ async fn an_application_asks_once_and_again_when_it_wants_more() {
 }
 
 #[tokio::test]
+async fn the_consent_page_opens_with_nothing_chosen() {
+    let app = spawn().await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::new(&app);
+    let page = browser.open(&Request::new().path()).await;
+    let page = browser.sign_in(&page, &ada).await;
+    let chosen = page.body.split('<').filter(|tag| tag.contains(" autofocus")).collect::<Vec<_>>();
+    assert!(matches!(chosen[..], [tag] if tag.starts_with("h1 tabindex=\"-1\"")), "{chosen:?}");
+}
+
+#[tokio::test]
 async fn who_does_not_allow_it_stays_signed_in() {
     let app = spawn().await;
     let ada = app.user("ada").await;

@@ -7,6 +7,7 @@ import { colours, contrast, openWindow, press, shoot, shown, startBrowser } from
 import { PASSWORD, startProvider } from './support/provider.js';
 import { startShop } from './support/shop.js';
 import { code } from './support/totp.js';
+import { focused } from './support/visitor.js';
 
 const MFA = 'urn:stepgate:acr:mfa';
 let provider;
@@ -14,7 +15,7 @@ let browser;
 let shop;
 
 before(async () => {
-  provider = await startProvider();
+  provider = await startProvider('[accounts]\ncreate = true');
   browser = await startBrowser();
   shop = await startShop(provider);
 });
@@ -29,15 +30,19 @@ const open = (options) => openWindow(browser, [provider.issuer, shop.origin], op
 
 /** Goes from page to page, with and without a notice, and calls `look` with the name of each. */
 async function everyPage(page, look) {
-  const user = await provider.user();
+  const [user, other] = [await provider.user(), await provider.user()];
   const seen = async (name) => {
-    assert.equal(await shown(page), name.split('-')[0]);
+    assert.equal(await shown(page), name.replace('-wrong', ''));
     await look(name);
   };
   const say = async (fields) => {
     for (const [name, value] of Object.entries(fields)) await page.fill(`input[name=${name}]`, value);
     await press(page, 'continue');
   };
+  await page.goto(shop.request({ prompt: 'create' }));
+  await seen('create');
+  await say({ username: user.name, password: PASSWORD });
+  await seen('create-wrong');
   await page.goto(shop.request());
   await seen('login');
   await say({ username: user.name, password: 'wrong' });
@@ -51,29 +56,34 @@ async function everyPage(page, look) {
   await seen('totp');
   await say({ code: '000000' });
   await seen('totp-wrong');
+  await page.goto(shop.request({ prompt: 'select_account' }));
+  await press(page, 'other-account');
+  await say({ username: other.name, password: PASSWORD });
+  await page.goto(shop.request({ prompt: 'select_account' }));
+  await seen('select-account');
+  await page.goto(shop.request({ prompt: 'consent', scope: 'openid profile email' }));
+  await seen('consent');
   await page.goto(provider.issuer);
   await seen('home');
   await page.goto(`${provider.issuer}/logout`);
   await seen('logout');
   await press(page, 'continue');
-  assert.equal(await shown(page), 'logged-out');
-  await look('logged-out');
+  await seen('logged-out');
   await page.goto(shop.request({ redirect_uri: `https://evil.example/${'long'.repeat(50)}` }));
   await seen('error');
 }
 
-/** A page gives its first field the focus when it is drawn, which may be after it was loaded. */
-const ready = (page, name) => page.locator(`input[name=${name}]:focus`).waitFor();
+const ready = (page, name) => focused(page, `input[name=${name}]`);
 
 /** What has the focus: the name of a field, or the action of a button. */
-const focused = (page) => page.evaluate(() => document.activeElement.value || document.activeElement.name);
+const current = (page) => page.evaluate(() => document.activeElement.value || document.activeElement.name);
 
 /** The controls that Tab reaches from the one that has the focus at first, each visibly focused. */
 async function tabbed(page, presses) {
   const reached = [];
   for (let i = 0; i <= presses; i++) {
     if (i > 0) await page.keyboard.press('Tab');
-    reached.push(await focused(page));
+    reached.push(await current(page));
     const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
     assert.equal(outline, 'solid', `${reached.at(-1)} has the focus and does not show it`);
   }
@@ -131,10 +141,14 @@ test('Tab reaches every control in the order of reading, and Enter presses it', 
   const { page, complaints } = await open();
   await page.goto(shop.request());
   await ready(page, 'username');
-  assert.deepEqual(await tabbed(page, 3), ['username', 'password', 'continue', 'decline']);
+  assert.deepEqual(await tabbed(page, 4), ['username', 'password', 'continue', 'create', 'decline']);
   await page.keyboard.press('Enter');
   await page.locator('body[data-page=callback]').waitFor();
   assert.match(page.url(), /\?error=access_denied/);
+
+  await page.goto(shop.request({ prompt: 'create' }));
+  await ready(page, 'username');
+  assert.deepEqual(await tabbed(page, 4), ['username', 'password', 'continue', 'sign-in', 'decline']);
 
   await page.goto(shop.request());
   await ready(page, 'username');
@@ -149,6 +163,13 @@ test('Tab reaches every control in the order of reading, and Enter presses it', 
   await page.goto(shop.request({ prompt: 'login' }));
   await ready(page, 'password');
   assert.deepEqual(await tabbed(page, 3), ['password', 'continue', 'other-account', 'decline']);
+  await page.goto(shop.request({ prompt: 'select_account' }));
+  await focused(page, 'button');
+  assert.deepEqual(await tabbed(page, 2), ['continue', 'other-account', 'decline']);
+  await page.goto(shop.request({ prompt: 'consent' }));
+  await focused(page, 'h1');
+  await page.keyboard.press('Tab');
+  assert.deepEqual(await tabbed(page, 1), ['continue', 'decline']);
   await page.goto(shop.request({ acr_values: MFA }));
   await ready(page, 'code');
   assert.deepEqual(await tabbed(page, 3), ['code', 'continue', 'other-account', 'decline']);
@@ -169,4 +190,25 @@ test('every field has its label, and every page its title and language', async (
       assert.equal(await page.locator(`label[for=${id}]`).count(), 1, `${name}: ${id}`);
     }
   });
+});
+
+test('a long name is broken over lines, and no control touches another', async () => {
+  const { page } = await open({ viewport: { width: 320, height: 640 } });
+  const client_name = 'Donaudampfschifffahrtsgesellschaft';
+  const { client_id } = await provider.client({ client_name, redirect_uris: [shop.redirect] });
+  await page.goto(shop.request({ client_id, prompt: 'create' }));
+  await page.fill('input[name=username]', `augusta.ada.king_${'of.'.repeat(20)}lovelace`);
+  await page.fill('input[name=password]', PASSWORD);
+  await press(page, 'continue');
+  const addresses = ['/', '/logout'].map((path) => provider.issuer + path);
+  const wishes = [{ client_id }, { prompt: 'select_account' }, { prompt: 'login' }];
+  for (const address of [...wishes.map((wish) => shop.request(wish)), ...addresses]) {
+    await page.goto(address);
+    const name = await shown(page);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(width <= 320, `${name} is ${width} px wide`);
+    const boxes = await Promise.all((await page.locator('button').all()).map((control) => control.boundingBox()));
+    boxes.slice(1).forEach(({ y }, i) => assert.ok(y - boxes[i].y - boxes[i].height >= 8, `${name}: button ${i + 1}`));
+    await shoot(page, `${name}-long-320`);
+  }
 });

@@ -69,11 +69,12 @@ export function administrator(command, folder) {
   };
 }
 
-export async function startProvider() {
+/** `settings` is what stands in its file besides what makes passwords cheap. */
+export async function startProvider(settings = '') {
   const folder = await mkdtemp(join(tmpdir(), 'stepgate-outside-'));
   const port = await freePort();
   const issuer = `http://localhost:${port}`;
-  await writeFile(join(folder, 'stepgate.toml'), '[argon2]\nmemory_kib = 8\niterations = 1\n');
+  await writeFile(join(folder, 'stepgate.toml'), `${settings}\n[argon2]\nmemory_kib = 8\niterations = 1\n`);
   const env = {
     PATH: process.env.PATH,
     STEPGATE_ISSUER: issuer,

@@ -12,7 +12,8 @@ export async function registered(provider, metadata = {}, { proof = client.Clien
   const made = await provider.client({ redirect_uris: [CALLBACK], skip_consent: true, ...metadata });
   const believed = { ...metadata };
   if (tolerance !== undefined) believed[client.clockTolerance] = tolerance;
-  const insecure = { execute: [client.allowInsecureRequests] };
+  // Signatures are checked too, which the library leaves to TLS otherwise.
+  const insecure = { execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks] };
   const shown = proof(secret ?? made.client_secret);
   return client.discovery(new URL(provider.issuer), made.client_id, believed, shown, insecure);
 }

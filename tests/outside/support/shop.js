@@ -22,6 +22,7 @@ export async function startShop(provider) {
   return {
     origin,
     bye,
+    redirect,
     /** The address of an authorization request. */
     request(more = {}) {
       const code_challenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM';
