@@ -38,6 +38,7 @@ mod logout;
 mod matrix;
 mod metrics;
 mod openid_connect;
+mod openid_connect_tokens;
 mod plans;
 mod processes;
 mod races;

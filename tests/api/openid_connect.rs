@@ -56,7 +56,7 @@ struct Asking {
 }
 
 /// The library speaks to the issuer's address; the bytes go to where the server of this test listens.
-async fn http(address: String, request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
+pub async fn http(address: String, request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
     let (parts, body) = request.into_parts();
     let url = parts.uri.to_string().replace(ISSUER, &address);
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;

@@ -25,7 +25,7 @@ use totp_rs::Totp;
 struct Provider {
     places: Vec<Place>,
     totp: TotpSecret,
-    _servers: Vec<Serving>,
+    servers: Vec<Serving>,
 }
 
 impl Provider {
@@ -48,7 +48,7 @@ impl Provider {
             places.push(places[0].beside());
         }
         let servers = places.iter().map(|place| place.serve(&[])).collect();
-        Self { places, totp, _servers: servers }
+        Self { places, totp, servers: servers }
     }
 
     /// One after the other.
@@ -158,5 +158,31 @@ async fn a_key_gets_one_successor_from_commands_at_once() {
                 .count(),
             1
         );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_forgets_nothing_that_it_has_answered() {
+    for database in ["SQLite", "PostgreSQL"] {
+        let mut provider = Provider::start(database);
+        let (_, code) = provider.signed_in(0).await;
+        let (_, first) = provider.redeem(0, &code).await;
+        let form = |token: &Value| token["refresh_token"].as_str().unwrap().to_owned();
+        let (old, mut presented) = (form(&first), form(&first));
+        for _ in 0..3 {
+            let used = [("grant_type", "refresh_token"), ("refresh_token", presented.as_str())];
+            let (status, next) = provider.token(0, &used).await;
+            assert_eq!(status, 200, "{database}: what was issued before the kill is good after it");
+            // SIGKILL, right after the answer.
+            provider.servers.remove(0);
+            let again = provider.places[0].serve(&[]);
+            provider.servers.insert(0, again);
+            presented = form(&next);
+        }
+        let used = [("grant_type", "refresh_token"), ("refresh_token", old.as_str())];
+        assert_eq!(provider.token(0, &used).await.0, 400, "{database}: the old one stays used");
+        let family = [("grant_type", "refresh_token"), ("refresh_token", presented.as_str())];
+        assert_eq!(provider.token(0, &family).await.0, 400, "{database}: and its reuse revoked the family");
+        assert_eq!(provider.redeem(0, &code).await.0, 400);
     }
 }
