@@ -85,7 +85,7 @@ impl Try {
     }
 }
 
-/// Counts an account that a source makes; or says until when it makes none.
+/// Counts a source's try to make an account; or says until when it makes none.
 pub fn count_creation(c: &mut Conn, source: &str, now: Time) -> Written<Result<(), Time>> {
     let key = format!("create source {source}");
     let counter = Counter { key, free: 20, first_wait: Seconds::minutes(1), longest_wait: LONGEST };

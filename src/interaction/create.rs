@@ -15,7 +15,6 @@ use crate::base::id::CredentialId;
 use crate::base::id::EventId;
 use crate::base::id::UserId;
 use crate::credential::password::Busy;
-use crate::credential::password::NewPassword;
 use crate::store::audit;
 use crate::store::audit::Actor;
 use crate::store::audit::What;
@@ -29,35 +28,31 @@ use crate::store::users::LoginName;
 use crate::store::users::NewUser;
 use serde_json::json;
 
-/// A name and a password that may be used, and were not looked up yet.
-struct Wanted {
-    name: LoginName,
-    password: NewPassword,
-}
-
 pub async fn create(app: &App, on: &Interaction, name: &str, password: &str) -> Result<(), ProveError> {
     let typed = LoginName::parse(name.trim());
-    let wanted = match wanted(typed.clone(), password) {
-        Ok(wanted) => wanted,
-        Err(notice) => return Ok(told(app, on, typed, notice).await?),
-    };
     let (source, now) = (on.source.clone(), app.now());
+    // Every try counts, whatever is wrong with it: each costs us as much.
     if let Err(until) = app.store.write(move |c| brake::count_creation(c, &source, now)).await? {
         return Err(ProveError::Braked(until));
     }
-    let hash = app.passwords.hash(wanted.password, app.entropy.as_ref()).await;
+    let Some(name) = typed.clone().filter(may_be_chosen) else {
+        return Ok(told(app, on, typed, Notice::BadName).await?);
+    };
+    let password = match app.passwords.wanted(password).await.map_err(|Busy| ProveError::Busy)? {
+        Ok(password) => password,
+        Err(why) => return Ok(told(app, on, typed, Notice::BadPassword(why)).await?),
+    };
+    let hash = app.passwords.hash(password, app.entropy.as_ref()).await;
     let secret = hash.map_err(|Busy| ProveError::Busy)?;
-    match add(app, on, wanted.name, secret).await? {
+    match add(app, on, name, secret).await? {
         Added::Done => Ok(()),
         Added::NameTaken => Ok(told(app, on, typed, Notice::NameTaken).await?),
     }
 }
 
 /// A name with an @ could be somebody's address, under which they would sign in one day.
-fn wanted(name: Option<LoginName>, password: &str) -> Result<Wanted, Notice> {
-    let name = name.filter(|name| !name.as_str().contains('@')).ok_or(Notice::BadName)?;
-    let password = NewPassword::parse(password).map_err(Notice::BadPassword)?;
-    Ok(Wanted { name, password })
+fn may_be_chosen(name: &LoginName) -> bool {
+    !name.as_str().contains('@')
 }
 
 /// User, factor and proof in one transaction; of two who want one name, one gets it.

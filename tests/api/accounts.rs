@@ -141,6 +141,26 @@ async fn of_twenty_who_want_one_name_at_once_one_gets_it() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_long_to_judge_holds_nobody_up() {
+    let app = TestApp::on(sqlite(), OPEN).await;
+    let (mut browser, page) = creating(&app).await;
+    let dear = "4@8({[<369!10$5+7%2".repeat(50);
+    let fields = [("username", "eve"), ("password", dear.as_str())];
+    let (made, took) = futures_util::future::join(browser.submit(&page, &fields), async {
+        let mut slowest = std::time::Duration::ZERO;
+        for _ in 0..50 {
+            let began = std::time::Instant::now();
+            assert_eq!(Browser::new(&app).get("/healthz").await.status, 200);
+            slowest = slowest.max(began.elapsed());
+        }
+        slowest
+    })
+    .await;
+    assert_eq!(made.outcome(), "code");
+    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+}
+
+#[tokio::test]
 async fn a_source_makes_twenty_accounts_and_then_waits() {
     let app = TestApp::on(sqlite(), OPEN).await;
     let mut last = 0;
