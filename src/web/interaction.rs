@@ -90,6 +90,10 @@ pub async fn submit(
                 "This form was not made for this sign-in. Go back to your application and start again.";
             respond::problem(&app, &request, StatusCode::FORBIDDEN, sentence, None)
         }
+        // Another form was first: the browser looks at what stands now.
+        Err(ProveError::Store(StoreError::Lost)) => {
+            respond::see_other(&format!("/interaction/{id}")).finish()
+        }
         Err(ProveError::Busy) => respond::unavailable(&app, &request, &ProveError::Busy),
         Err(ProveError::Braked(until)) => {
             tracing::info!(interaction = %id, until = %until.rfc3339(), "proof.braked");
