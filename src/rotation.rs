@@ -13,12 +13,15 @@ use crate::jose::key::SigningKey;
 use crate::jose::key::state;
 use crate::protocol::metadata::SigningAlg;
 use crate::store::StoreError;
+use crate::store::Written;
 use crate::store::audit;
 use crate::store::audit::Actor;
 use crate::store::audit::What;
+use crate::store::connection::Conn;
 use crate::store::keys;
 use crate::store::lost;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use thiserror::Error;
 
 /// How long a successor is shown before it signs.
@@ -91,8 +94,9 @@ pub async fn retire(app: &Arc<App>, kid: &str) -> Result<bool, RotationError> {
         add(app, folder::listing(&app.config.keys)?, alg, now, Actor::Administrator).await?;
     }
     let entry = app.entry(Actor::Administrator, What::KeyRetired).because(kid);
-    app.store.write(move |c| audit::append(c, &entry)).await?;
-    Ok(folder::withdraw(listing, kid, now, app.entropy.as_ref())?)
+    let (kid, entropy) = (kid.to_owned(), app.entropy.clone());
+    let withdraw = move || folder::withdraw(listing, &kid, now, entropy.as_ref());
+    recorded_and_placed(app, move |c| audit::append(c, &entry), withdraw).await
 }
 
 /// Reads the folder again if it has changed since it looked like `seen`.
@@ -110,7 +114,6 @@ fn newest(listing: &Listing, alg: SigningAlg) -> Option<&SigningKey> {
     usable.max_by_key(|key| key.signs_from)
 }
 
-/// File and record in one transaction; the file goes last, so that no program sees a key that is not recorded.
 async fn add(
     app: &Arc<App>,
     listing: Listing,
@@ -122,20 +125,41 @@ async fn add(
     let made = tokio::task::spawn_blocking(move || SigningKey::generate(alg, now, signs_from)).await;
     let key = made.map_err(|why| RotationError::Key(why.to_string()))?.map_err(RotationError::Key)?;
     let entry = app.entry(actor, What::KeyRotated).because(&format!("{} {}", alg.as_str(), key.kid));
-    let (kid, entropy) = (key.kid.clone(), app.entropy.clone());
-    let added = app.store.write(move |c| {
-        keys::record(c, &key.kid, "signing", now)?;
-        audit::append(c, &entry)?;
-        match folder::add(&listing, &key, entropy.as_ref()) {
-            Ok(true) => Ok(Ok(())),
+    let (kid, recorded, entropy) = (key.kid.clone(), key.kid.clone(), app.entropy.clone());
+    let record = move |c: &mut Conn| {
+        keys::record(c, &recorded, "signing", now)?;
+        audit::append(c, &entry)
+    };
+    match recorded_and_placed(app, record, move || folder::add(&listing, &key, entropy.as_ref())).await? {
+        true => Ok(Rotated::Done { kid, signs_from }),
+        false => Ok(Rotated::AlreadyThere),
+    }
+}
+
+/// Record and file in one transaction. The file goes last: no program sees a key that is not recorded, and where it can't be
+/// written nothing is recorded, or the next start would miss it. `false` if another program was first.
+async fn recorded_and_placed(
+    app: &App,
+    record: impl FnOnce(&mut Conn) -> Written<()> + Send + 'static,
+    place: impl FnOnce() -> Result<bool, KeyError> + Send + 'static,
+) -> Result<bool, RotationError> {
+    let (tell, told) = channel();
+    let written = app.store.write(move |c| {
+        record(c)?;
+        match place() {
+            Ok(true) => Ok(()),
             Ok(false) => lost(),
-            Err(why) => Ok(Err(why)),
+            Err(why) => {
+                // Whoever asked waits for it below.
+                let _ = tell.send(why);
+                lost()
+            }
         }
     });
-    match added.await {
-        Ok(Ok(())) => Ok(Rotated::Done { kid, signs_from }),
-        Ok(Err(why)) => Err(why.into()),
-        Err(StoreError::Lost) => Ok(Rotated::AlreadyThere),
-        Err(error) => Err(error.into()),
+    match (written.await, told.try_recv()) {
+        (Ok(()), _) => Ok(true),
+        (Err(_), Ok(why)) => Err(why.into()),
+        (Err(StoreError::Lost), Err(_)) => Ok(false),
+        (Err(error), Err(_)) => Err(error.into()),
     }
 }

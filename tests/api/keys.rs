@@ -15,6 +15,9 @@ use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 use stepgate::base::time::Clock;
@@ -180,4 +183,38 @@ fn the_commands_rotate_and_withdraw_beside_a_running_server() {
     let count = |state: &str| states.as_array().unwrap().iter().filter(|key| key["state"] == state).count();
     assert_eq!((count("current"), count("next"), count("withdrawn")), (4, 3, 1));
     assert!(place.complains(&["key", "retire", "nothing"], "").contains("no signing key is named"));
+}
+
+/// As somebody whose permissions count: root's don't.
+fn unprivileged(place: &Place, arguments: &[&str]) -> std::process::Output {
+    let mut command = place.command(arguments);
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        let own = Command::new("chown").args(["-R", "65534:65534"]).arg(place.folder.path()).status();
+        assert!(own.unwrap().success());
+        let program = command.get_program().to_owned();
+        let copied = place.path("stepgate");
+        fs::copy(program, &copied).unwrap();
+        let mut other = Command::new("setpriv");
+        other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(copied).args(arguments);
+        other.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        other.current_dir(place.folder.path());
+        command = other;
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn a_successor_that_can_not_be_written_leaves_nothing_behind() {
+    let place = Place::new();
+    place.says(&["migrate"], "");
+    fs::set_permissions(place.path("keys"), fs::Permissions::from_mode(0o500)).unwrap();
+    let refused = unprivileged(&place, &["key", "rotate", "--alg", "ES256"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("can't be written"), "{said}");
+    // Nothing is missed at the next start.
+    let listed = unprivileged(&place, &["key", "list", "--json"]);
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let keys: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(keys.as_array().unwrap().len(), 4);
+    fs::set_permissions(place.path("keys"), fs::Permissions::from_mode(0o700)).unwrap();
 }
