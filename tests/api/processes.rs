@@ -48,7 +48,7 @@ impl Provider {
             places.push(places[0].beside());
         }
         let servers = places.iter().map(|place| place.serve(&[])).collect();
-        Self { places, totp, servers: servers }
+        Self { places, totp, servers }
     }
 
     /// One after the other.
