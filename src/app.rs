@@ -12,6 +12,7 @@ use crate::jose::folder;
 use crate::jose::folder::Keys;
 use crate::jose::folder::Known;
 use crate::jose::keyring::Keyring;
+use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::StoreError;
@@ -25,6 +26,7 @@ use crate::store::sessions::SessionLife;
 use anyhow::Context;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use tokio::sync::Notify;
 
 pub struct App {
     pub config: Config,
@@ -35,6 +37,10 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub metrics: Metrics,
+    /// `None` where no mail is set up: then none is written either.
+    pub mail: Option<Arc<Mailer>>,
+    /// Poked after a mail was written, so that it need not wait for the next look.
+    pub mail_waiting: Notify,
 }
 
 impl App {
@@ -49,6 +55,7 @@ impl App {
         let passwords =
             Passwords::new(config.argon2, permits, entropy.as_ref()).map_err(anyhow::Error::msg)?;
         let keyring = Keyring::new(keys.signing, longest_token(&config));
+        let mail = config.mail.clone().map(|settings| Arc::new(Mailer::new(settings)));
         Ok(Self {
             config,
             store,
@@ -58,6 +65,8 @@ impl App {
             clock,
             entropy,
             metrics: Metrics::default(),
+            mail,
+            mail_waiting: Notify::new(),
         })
     }
 

@@ -18,6 +18,7 @@ pub struct Metrics {
     step_ups: Family<Labels, Counter>,
     authorizations: Family<Labels, Counter>,
     tokens: Family<Labels, Counter>,
+    mails: Family<Labels, Counter>,
     swept: Counter,
     sweep_failures: Counter,
     requests: Family<Labels, Histogram>,
@@ -53,6 +54,7 @@ impl Default for Metrics {
             ),
             authorizations: family(&mut registry, "authorizations", "Authorization responses, by outcome"),
             tokens: family(&mut registry, "tokens", "Token responses, by grant and outcome"),
+            mails: family(&mut registry, "mails", "Tries to send a mail, by outcome"),
             swept,
             sweep_failures,
             requests,
@@ -85,6 +87,11 @@ impl Metrics {
     /// `issued`, or the error code.
     pub fn token(&self, grant: &'static str, outcome: &'static str) {
         count(&self.tokens, [("grant", grant), ("outcome", outcome)]);
+    }
+
+    /// `sent`, `failed` when it is tried again, or `given_up`.
+    pub fn mail(&self, outcome: &'static str) {
+        count(&self.mails, [("outcome", outcome)]);
     }
 
     pub fn swept(&self, rows: usize) {

@@ -1,7 +1,9 @@
-//! Start and stop: one `serve` per SQLite file, https if asked for, the sweep, and a stop that lets requests finish.
+//! Start and stop: one `serve` per SQLite file, https if asked for, the sweep, the outbox, and a stop that lets requests and
+//! mails finish.
 
 use crate::app::App;
 use crate::config::Tls;
+use crate::outbox;
 use crate::rotation;
 use crate::store;
 use crate::store::connection::DatabaseUrl;
@@ -25,11 +27,15 @@ use std::fs::TryLockError;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 const MOST_BODY: usize = 64 * 1024;
 const SLOW_REQUEST: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const GRACE_SECONDS: u64 = 10;
+/// What a mail under way gets beyond, so that both together stay within the fifteen of a service manager.
+const MAIL_GRACE: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOOKS_PER_ROTATION: u64 = 120;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -60,8 +66,14 @@ impl Bound {
         let (app, _lock) = (self.app.clone(), self._only_one);
         let server = serve(self.app, self.listener)?;
         let sweeping = tokio::spawn(sweep(app.clone()));
-        let watching = tokio::spawn(watch_keys(app.into_inner()));
+        let watching = tokio::spawn(watch_keys(app.clone().into_inner()));
+        let (stop, stopped) = watch::channel(false);
+        let mut sending = tokio::spawn(outbox::run(app.into_inner(), stopped));
         let ended = server.await;
+        stop.send_replace(true);
+        if timeout(MAIL_GRACE, &mut sending).await.is_err() {
+            sending.abort();
+        }
         sweeping.abort();
         watching.abort();
         tracing::info!("stopped");

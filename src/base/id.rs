@@ -56,6 +56,8 @@ ids! {
     GrantId
     /// One line of the audit.
     AuditId
+    /// One mail, to one address; its `Message-ID` too.
+    MailId
 }
 
 fn uuid_v7(entropy: &dyn Entropy, now: Time) -> String {

@@ -146,8 +146,8 @@ fn open(config: Config) -> anyhow::Result<App> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     log();
-    for warning in config.policy.warnings() {
-        tracing::warn!(%warning, "acr");
+    for warning in config.warnings() {
+        tracing::warn!(%warning, "settings");
     }
     let (issuer, listen) = (config.issuer.clone(), config.listen);
     let bound = server::bind(open(config)?)?;
@@ -167,11 +167,11 @@ fn log() {
 }
 
 fn check_config(config: &Config) -> Said {
-    let warnings = config.policy.warnings();
+    let warnings = config.warnings();
     let mut words =
         format!("The settings are sound. Issuer: {}, database: {}.\n", config.issuer, config.database);
     for warning in &warnings {
-        words.push_str(&format!("Warning: acr {warning}.\n"));
+        words.push_str(&format!("Warning: {warning}.\n"));
     }
     let json = json!({"issuer": config.issuer.as_str(), "database": config.database.to_string(), "warnings": warnings});
     Said { json, words }

@@ -28,6 +28,7 @@ pub struct File {
     pub accounts: AccountsSection,
     pub lifetimes: LifetimesSection,
     pub page: PageSection,
+    pub mail: MailSection,
     pub argon2: Argon2Section,
     acr: Option<Vec<RawClass>>,
     second_factor_acr: Option<String>,
@@ -55,6 +56,14 @@ pub struct AccountsSection {
 pub struct PageSection {
     name: Option<String>,
     support: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MailSection {
+    pub smtp: Option<String>,
+    pub folder: Option<String>,
+    pub from: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

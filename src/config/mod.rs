@@ -7,6 +7,10 @@ mod file;
 use crate::assurance::policy::Policy;
 use crate::base::time::Seconds;
 use crate::credential::password::Argon2Cost;
+use crate::mail::settings::MailSettings;
+use crate::mail::settings::Smtp;
+use crate::mail::settings::Way;
+use crate::mail::settings::mailbox;
 use crate::store::connection::DatabaseUrl;
 use environment::Environment;
 use file::File;
@@ -34,6 +38,8 @@ pub struct Config {
     pub rotate_keys_after: Seconds,
     pub lifetimes: Lifetimes,
     pub page: Page,
+    /// `None`: no mail is written or sent.
+    pub mail: Option<MailSettings>,
     pub policy: Policy,
     pub argon2: Argon2Cost,
 }
@@ -107,6 +113,11 @@ impl Config {
             Some(list) => list.split([',', ' ']).filter(|p| !p.is_empty()).map(str::to_owned).collect(),
             None => file.trusted_proxies.clone().unwrap_or_default(),
         };
+        let mail = mail(
+            text("STEPGATE_MAIL_SMTP", &file.mail.smtp)?,
+            text("STEPGATE_MAIL_FOLDER", &file.mail.folder)?,
+            text("STEPGATE_MAIL_FROM", &file.mail.from)?,
+        )?;
         let loopback = || ["127.0.0.0/8", "::1"].map(str::to_owned).into();
         let metrics_allow = file.metrics_allow.clone().unwrap_or_else(loopback);
         Ok(Self {
@@ -124,9 +135,20 @@ impl Config {
             rotate_keys_after: file.key_rotation()?,
             lifetimes: file.lifetimes.checked()?,
             page: file.page.checked()?,
+            mail,
             argon2: file.argon2.checked()?,
             policy: file.policy()?,
         })
+    }
+
+    /// What is sound and doubtful all the same.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings =
+            self.policy.warnings().iter().map(|warning| format!("acr {warning}")).collect::<Vec<_>>();
+        if let Some(MailSettings { way: Way::Smtp(smtp), .. }) = &self.mail {
+            warnings.extend(smtp.warning());
+        }
+        warnings
     }
 }
 
@@ -188,6 +210,32 @@ fn tls(certificate: Option<String>, key: Option<String>) -> Result<Option<Tls>, 
     }
 }
 
+fn mail(
+    smtp: Option<String>,
+    folder: Option<String>,
+    from: Option<String>,
+) -> Result<Option<MailSettings>, ConfigError> {
+    let way = match (smtp, folder) {
+        (None, None) => return Ok(None),
+        // Never with its value, which may carry a password.
+        (Some(url), None) => {
+            Way::Smtp(Smtp::parse(&url).map_err(|why| error("mail.smtp (STEPGATE_MAIL_SMTP)", &why))?)
+        }
+        (None, Some(folder)) => Way::Folder(folder.into()),
+        (Some(_), Some(_)) => {
+            return Err(error(
+                "mail.smtp (STEPGATE_MAIL_SMTP)",
+                "is set together with mail.folder; keep one of them",
+            ));
+        }
+    };
+    let key = "mail.from (STEPGATE_MAIL_FROM)";
+    let from =
+        from.ok_or_else(|| error(key, "is missing; write who sends, as Acme Login <login@example.com>"))?;
+    let from = mailbox(&from).ok_or_else(|| wrong(key, &from, "write Acme Login <login@example.com>"))?;
+    Ok(Some(MailSettings { way, from }))
+}
+
 fn networks(key: &str, list: &[String]) -> Result<Vec<IpNet>, ConfigError> {
     let network = |text: &String| {
         let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
@@ -236,6 +284,24 @@ mod tests {
     }
 
     #[test]
+    fn a_way_for_mails_is_chosen_or_none_and_its_password_is_never_printed() {
+        let issuer = ("STEPGATE_ISSUER", "https://op.example");
+        assert!(build("[mail]\nfrom = \"a@b.test\"", &[issuer]).unwrap().mail.is_none());
+        let smtp = ("STEPGATE_MAIL_SMTP", "smtp://ada:hunter22@mail.example");
+        let from = ("STEPGATE_MAIL_FROM", "Acme Login <login@op.example>");
+        let config = build("", &[issuer, smtp, from]).unwrap();
+        assert!(matches!(config.mail, Some(MailSettings { way: Way::Smtp(_), .. })));
+        assert!(!format!("{config:?}").contains("hunter22"));
+        let warnings = config.warnings();
+        assert!(
+            warnings.len() == 1 && warnings[0].starts_with("mail.smtp: mails go to mail.example"),
+            "{warnings:?}"
+        );
+        let folder = build("mail.folder = \"var/mails\"", &[issuer, from]).unwrap();
+        assert!(matches!(folder.mail, Some(MailSettings { way: Way::Folder(_), .. })));
+    }
+
+    #[test]
     fn the_environment_stands_over_the_file() {
         let file = "issuer = \"https://a.example\"\nlisten = \"0.0.0.0:1\"";
         let config = build(file, &[("STEPGATE_ISSUER", "https://b.example")]).unwrap();
@@ -259,6 +325,23 @@ mod tests {
             (&format!("{issuer}[lifetimes]\ncode = \"1h\""), "lifetimes.code = \"1h\" can't be used"),
             (&format!("{issuer}trusted_proxies = [\"x\"]"), "trusted_proxies = \"x\" can't be used"),
             (&format!("{issuer}tls_cert = \"a.pem\""), "tls_key (STEPGATE_TLS_KEY) is missing"),
+            (
+                &format!("{issuer}[mail]\nsmtp = \"smtp://u:p@h?tls=no\"\nfrom = \"a@b.test\""),
+                "mail.smtp (STEPGATE_MAIL_SMTP) has an unknown value for tls",
+            ),
+            (
+                &format!("{issuer}[mail]\nsmtp = \"smtps://h\"\nfolder = \"m\""),
+                "is set together with mail.folder",
+            ),
+            (
+                &format!("{issuer}[mail]\nfolder = \"m\""),
+                "mail.from (STEPGATE_MAIL_FROM) is missing; write who sends",
+            ),
+            (
+                &format!("{issuer}[mail]\nfolder = \"m\"\nfrom = \"me\""),
+                "mail.from (STEPGATE_MAIL_FROM) = \"me\" can't be used",
+            ),
+            (&format!("{issuer}[mail]\nserver = \"h\""), "server"),
             (&format!("{issuer}database_url = \"mysql://x\""), "database_url"),
         ] {
             let error = build(toml, &[]).unwrap_err();

@@ -11,6 +11,7 @@ pub mod events;
 pub mod grants;
 pub mod interactions;
 pub mod keys;
+pub mod mails;
 pub mod migrate;
 pub mod refresh_tokens;
 pub mod replays;

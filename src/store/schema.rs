@@ -203,6 +203,20 @@ table! {
     }
 }
 
+table! {
+    mails (id) {
+        id -> Text,
+        user_id -> Nullable<Text>,
+        recipient -> Text,
+        subject -> Text,
+        body -> Text,
+        created_at -> BigInt,
+        tries -> BigInt,
+        next_try_at -> BigInt,
+        failed_at -> Nullable<BigInt>,
+    }
+}
+
 joinable!(login_names -> users (user_id));
 joinable!(credentials -> users (user_id));
 joinable!(sessions -> browsers (browser_id));

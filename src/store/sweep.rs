@@ -1,6 +1,7 @@
 //! Takes away what has expired, in small batches, so that no request waits for it.
 
 use super::connection::Conn;
+use super::mails;
 use super::schema::audit;
 use super::schema::browsers;
 use super::schema::grants;
@@ -28,7 +29,7 @@ macro_rules! expired {
 
 /// Deletes at most one batch of each kind; says how many rows went. The audit is kept for `audit`.
 pub fn batch(c: &mut Conn, now: Time, audit: Seconds) -> QueryResult<usize> {
-    let mut gone = audited(c, now.minus(audit))?;
+    let mut gone = audited(c, now.minus(audit))? + mails::forget(c, now, BATCH)?;
     let now = now.micros();
     expired!(c, now, gone, interactions, id);
     expired!(c, now, gone, grants, id);

@@ -83,6 +83,17 @@ pub fn by_login_name(c: &mut Conn, name: &LoginName) -> QueryResult<Option<User>
         .map(|row| row.map(user))
 }
 
+/// The verified e-mail addresses of a user: where they are told what happens to their account.
+pub fn addresses(c: &mut Conn, id: &UserId) -> QueryResult<Vec<String>> {
+    login_names::table
+        .filter(login_names::user_id.eq(id.as_str()))
+        .filter(login_names::kind.eq("email"))
+        .filter(login_names::verified_at.is_not_null())
+        .order(login_names::name)
+        .select(login_names::name)
+        .load(c)
+}
+
 pub fn by_id(c: &mut Conn, id: &UserId) -> QueryResult<Option<User>> {
     let row = users::table.find(id.as_str()).select(COLUMNS).first::<Row>(c).optional()?;
     Ok(row.map(user))

@@ -16,6 +16,8 @@ mod logs;
 mod program;
 #[path = "../support/relying_party.rs"]
 mod relying_party;
+#[path = "../support/smtp.rs"]
+mod smtp;
 
 mod accounts;
 mod assertions;
@@ -35,6 +37,7 @@ mod interactions;
 mod keys;
 mod limits;
 mod logout;
+mod mails;
 mod matrix;
 mod metrics;
 mod openid_connect;

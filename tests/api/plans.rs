@@ -3,6 +3,7 @@
 use crate::app::CALLBACK;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
+use crate::app::TestUser;
 use crate::assertions::Client;
 use crate::assertions::claims;
 use crate::assertions::present;
@@ -17,6 +18,7 @@ use crate::relying_party::redeem;
 use crate::relying_party::token;
 use crate::relying_party::tokens;
 use crate::relying_party::userinfo;
+use crate::smtp::until;
 use diesel::connection::InstrumentationEvent;
 use diesel::connection::SimpleConnection;
 use diesel::connection::set_default_instrumentation;
@@ -29,9 +31,14 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use stepgate::assurance::factors::SecondFactor;
+use stepgate::base::id::MailId;
 use stepgate::base::time::Clock;
 use stepgate::base::time::Seconds;
+use stepgate::store::mails;
+use stepgate::store::mails::NewMail;
 use stepgate::store::sweep;
+use stepgate::store::users;
+use tempfile::TempDir;
 
 static SENT: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -72,9 +79,30 @@ async fn every_path(app: &TestApp) {
     assert_eq!(browser.get(&Request::new().path()).await.outcome(), "code");
     let page = browser.get("/").await;
     assert_eq!(browser.submit(&page, &[]).await.page(), "logged-out");
+    mailed(app, &ada).await;
     app.clock.advance(90 * 86_400);
     let now = app.clock.now();
     assert!(app.app.store.write(move |c| sweep::batch(c, now, Seconds::days(30))).await.unwrap() > 0);
+}
+
+/// One mail that the server sends, and one that it gives up.
+async fn mailed(app: &TestApp, user: &TestUser) {
+    let (now, user) = (app.clock.now(), user.id.clone());
+    let write = move |c: &mut _| {
+        let [sent, given_up] = ["sent", "given up"].map(MailId::from_text);
+        for (id, recipient) in [(&sent, "ada@op.test"), (&given_up, "nobody")] {
+            let new = NewMail { id, user: Some(&user), recipient, subject: "s", body: "b" };
+            mails::push(c, &new, now)?;
+        }
+        mails::give_up(c, &given_up, now)?;
+        users::addresses(c, &user)
+    };
+    app.app.store.write(write).await.unwrap();
+    app.app.mail_waiting.notify_one();
+    until("the mail is out", async || {
+        app.app.store.read(move |c| mails::due(c, now.plus(Seconds::days(1)), 1)).await.unwrap().is_empty()
+    })
+    .await;
 }
 
 async fn refreshed_introspected_and_revoked(app: &TestApp, browser: &mut Browser) {
@@ -120,7 +148,9 @@ async fn no_statement_of_a_request_scans() {
     let mut plans = 0;
     for database in databases() {
         let (name, url) = (database.name, database.raw_url.clone());
-        let app = TestApp::on(database, "accounts.create = true").await;
+        let folder = TempDir::new().unwrap();
+        let mail = format!("[mail]\nfolder = {:?}\nfrom = \"login@op.test\"", folder.path());
+        let app = TestApp::on(database, &format!("accounts.create = true\n{mail}")).await;
         every_path(&app).await;
         let sent = SENT.lock().unwrap().clone();
         let own =

@@ -8,6 +8,7 @@ mod database;
 mod endings;
 mod grants;
 mod interactions;
+mod mails;
 mod people;
 mod sessions;
 mod throttles;
