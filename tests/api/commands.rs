@@ -242,9 +242,8 @@ fn a_stop_lets_a_request_under_way_finish_and_takes_no_other() {
     assert!(server.stop().0);
 }
 
-#[test]
-fn with_a_certificate_it_serves_https_itself() {
-    let place = Place::new();
+/// `cert.pem` and `key.pem`, which nobody vouches for, and the settings that name them.
+pub fn self_signed(place: &Place) -> [(&'static str, &'static str); 2] {
     let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     let mut name = X509Name::builder().unwrap();
     name.append_entry_by_text("CN", "localhost").unwrap();
@@ -259,13 +258,15 @@ fn with_a_certificate_it_serves_https_itself() {
     builder.sign(&key, MessageDigest::sha256()).unwrap();
     fs::write(place.path("cert.pem"), builder.build().to_pem().unwrap()).unwrap();
     fs::write(place.path("key.pem"), key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+    [("STEPGATE_TLS_CERT", "cert.pem"), ("STEPGATE_TLS_KEY", "key.pem")]
+}
+
+#[test]
+fn with_a_certificate_it_serves_https_itself() {
+    let place = Place::new();
+    let [certificate, key] = self_signed(&place);
     let issuer = format!("https://localhost:{}", place.port);
-    let tls = [
-        ("STEPGATE_ISSUER", issuer.as_str()),
-        ("STEPGATE_TLS_CERT", "cert.pem"),
-        ("STEPGATE_TLS_KEY", "key.pem"),
-    ];
-    let server = place.serve(&tls);
+    let server = place.serve(&[("STEPGATE_ISSUER", issuer.as_str()), certificate, key]);
     let mut connector = SslConnector::builder(SslMethod::tls()).unwrap();
     connector.set_verify(openssl::ssl::SslVerifyMode::NONE);
     let plain = TcpStream::connect(("127.0.0.1", place.port)).unwrap();

@@ -2,6 +2,7 @@
 
 use crate::app::TestApp;
 use crate::browser::Browser;
+use crate::commands::self_signed;
 use crate::database::postgresql;
 use crate::database::sqlite;
 use crate::logs;
@@ -224,6 +225,30 @@ async fn a_mail_server_that_never_answers_holds_up_neither_requests_nor_a_stop()
     let (stopped, said) = serving.stop();
     assert!(stopped && stopping.elapsed() < Duration::from_secs(8), "{said}");
     assert!(!said.contains("hunter22"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_to_a_mail_server_in_the_clear_or_under_a_certificate_that_nobody_vouches_for() {
+    logs::record();
+    let plain = SmtpServer::start(Manner::Takes).await;
+    // It speaks another protocol, which is not found out before it has shown who it is.
+    let impostor = Place::new();
+    let issuer = format!("https://localhost:{}", impostor.port);
+    let [certificate, key] = self_signed(&impostor);
+    let _serving = impostor.serve(&[("STEPGATE_ISSUER", issuer.as_str()), certificate, key]);
+    for (url, said) in [
+        (format!("smtp://u:p@127.0.0.1:{}?tls=required", plain.port), "STARTTLS"),
+        (format!("smtps://u:p@localhost:{}", impostor.port), "certificate"),
+    ] {
+        let settings = format!("[mail]\nsmtp = \"{url}\"\nfrom = \"login@op.test\"\n");
+        let app = TestApp::on(sqlite(), &settings).await;
+        let id = mail_to(&app, "ada@op.test").await;
+        until("it was tried", async || counted(&app, "failed").await == 1).await;
+        let log = logs::everything();
+        let line = log.lines().find(|line| line.contains(&format!("mail.failed mail={id}"))).unwrap();
+        assert!(line.contains(said), "{line}");
+    }
+    assert_eq!(plain.counted(), (0, 0));
 }
 
 #[test]
