@@ -19,5 +19,6 @@ pub mod protocol;
 pub mod rotation;
 pub mod server;
 pub mod store;
+pub mod texts;
 pub mod token;
 pub mod web;

@@ -33,6 +33,7 @@ mod explain;
 mod faults;
 mod interactions;
 mod keys;
+mod languages;
 mod limits;
 mod logout;
 mod matrix;
