@@ -21,5 +21,6 @@ pub mod protocol;
 pub mod rotation;
 pub mod server;
 pub mod store;
+pub mod texts;
 pub mod token;
 pub mod web;

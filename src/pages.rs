@@ -2,6 +2,7 @@
 //! escapes whatever it prints.
 
 use crate::interaction::progress::Person;
+use crate::texts::Texts;
 use askama::Template;
 
 /// What every page shows around its own content.
@@ -10,6 +11,8 @@ pub struct Frame {
     pub support: Option<String>,
     /// Of this answer's content security policy.
     pub nonce: String,
+    /// What it says, in its language.
+    pub t: &'static Texts,
 }
 
 /// What every form of an interaction has.
@@ -88,6 +91,7 @@ pub struct ErrorPage {
     pub frame: Frame,
     pub title: &'static str,
     pub sentence: String,
+    /// Of a fault, whose sentence is for developers and English.
     pub code: Option<&'static str>,
     pub request_id: String,
 }
@@ -129,9 +133,33 @@ pub struct LoggedOutPage {
 mod tests {
     use super::*;
     use crate::base::id::UserId;
+    use crate::protocol::language::Language;
+    use crate::texts;
 
-    fn frame() -> Frame {
-        Frame { name: "Acme <ID>".into(), support: Some("https://help.test/".into()), nonce: "n".into() }
+    /// What a page is given, which is the same in each language.
+    const GIVEN: [&str; 13] = [
+        "Acme &#60;ID&#62;",
+        "&#60;script&#62;alert(1)&#60;/script&#62; asks",
+        "rp.test&#34;&#62;&#60;img&#62;",
+        "That didn&#39;t match.",
+        "ada&#60;b&#62;",
+        "&#60;b&#62;all&#60;/b&#62;",
+        "for ever",
+        "No",
+        "No – Acme &#60;ID&#62;",
+        "&#60;i&#62;no&#60;/i&#62;",
+        "invalid_request",
+        "&#60;u&#62;ada",
+        "req-1",
+    ];
+
+    fn frame(language: Language) -> Frame {
+        Frame {
+            name: "Acme <ID>".into(),
+            support: Some("https://help.test/".into()),
+            nonce: "n".into(),
+            t: texts::of(language),
+        }
     }
 
     fn form() -> Form {
@@ -145,10 +173,19 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_page_renders_and_escapes_what_it_is_given() {
+    /// Every page, with everything on it.
+    fn pages(language: Language) -> Vec<String> {
         let person = Person { user: UserId::from_text("u"), username: "ada<b>".into() };
+        let frame = || frame(language);
         let (other_way, other_account) = (true, true);
+        let home = |people| HomePage { frame: frame(), people, code: "c".into() };
+        let error = |code| ErrorPage {
+            frame: frame(),
+            title: "No",
+            sentence: "<i>no</i>".into(),
+            code,
+            request_id: "req-1".into(),
+        };
         let pages = [
             LoginPage { frame: frame(), form: form(), hint: "\" onfocus=x".into(), create: true }.render(),
             CreatePage { frame: frame(), form: form(), name: "\" onfocus=x".into(), wrong_password: true }
@@ -166,15 +203,10 @@ mod tests {
             PasswordPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }
                 .render(),
             TotpPage { frame: frame(), form: form(), person, other_way, other_account }.render(),
-            ErrorPage {
-                frame: frame(),
-                title: "No",
-                sentence: "<i>no</i>".into(),
-                code: Some("invalid_request"),
-                request_id: "r".into(),
-            }
-            .render(),
-            HomePage { frame: frame(), people: vec!["<u>ada".into()], code: "c".into() }.render(),
+            error(Some("invalid_request")).render(),
+            error(None).render(),
+            home(vec!["<u>ada".into()]).render(),
+            home(vec![]).render(),
             LogoutPage {
                 frame: frame(),
                 people: vec!["<u>ada".into()],
@@ -190,12 +222,51 @@ mod tests {
             }
             .render(),
         ];
-        for page in pages {
-            let page = page.unwrap();
-            for raw in ["<script>", "<img>", "<b>", "<i>", "<u>", "<ID>", "\" onfocus"] {
-                assert!(!page.contains(raw), "{raw} in {page}");
+        pages.map(Result::unwrap).into()
+    }
+
+    /// What a person reads: without tags, but with the titles in them, style and script.
+    fn read(page: &str) -> Vec<&str> {
+        let (head, rest) = page.split_once("<style").unwrap();
+        let page = [head, rest.split_once("</style>").unwrap().1];
+        page.into_iter().flat_map(texts_of).collect()
+    }
+
+    fn texts_of(page: &str) -> Vec<&str> {
+        let title = page.split("title=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let page = page.split("<script").next().unwrap();
+        let parts = page.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text.trim());
+        parts.chain(title).filter(|text| text.chars().any(char::is_alphabetic)).collect()
+    }
+
+    #[test]
+    fn every_page_renders_in_every_language_and_escapes_what_it_is_given() {
+        for language in Language::ALL {
+            for page in pages(language) {
+                for raw in ["<script>", "<img>", "<b>", "<i>", "<u>", "<ID>", "\" onfocus"] {
+                    assert!(!page.contains(raw), "{raw} in {page}");
+                }
+                assert!(page.contains("data-page=\""), "{page}");
+                assert!(page.contains(&format!("<html lang=\"{}\">", language.tag())), "{page}");
             }
-            assert!(page.contains("data-page=\""), "{page}");
         }
+    }
+
+    #[test]
+    fn no_page_says_anything_in_one_language_only() {
+        for (english, german) in pages(Language::English).iter().zip(&pages(Language::German)) {
+            let (english, german) = (read(english), read(german));
+            assert_eq!(english.len(), german.len());
+            for (one, other) in english.iter().zip(&german) {
+                assert!(one != other || GIVEN.contains(one), "{one} is said in both languages");
+            }
+        }
+    }
+
+    #[test]
+    fn the_sentence_of_a_fault_is_marked_as_english() {
+        let pages = pages(Language::German);
+        let marked = pages.iter().filter(|page| page.contains("role=\"alert\" lang=\"en\">"));
+        assert_eq!(marked.count(), 1);
     }
 }

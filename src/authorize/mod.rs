@@ -181,6 +181,7 @@ fn asked(request: &AuthorizationRequest, who: &Who) -> (Ask, Progress) {
         select: matches!(who, Who::Unclear),
         create: request.create,
         approval: Some(request.approval.clone()),
+        language: request.language,
     };
     let person = match who {
         Who::Known(Known { session, .. }) => {

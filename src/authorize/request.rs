@@ -20,6 +20,7 @@ use crate::mint::id_token;
 use crate::protocol::claims_request::ClaimsRequest;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
+use crate::protocol::language::Language;
 use crate::protocol::list::TokenList;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::pkce::Challenge;
@@ -41,6 +42,8 @@ pub struct AuthorizationRequest {
     pub create: bool,
     pub approval: Approval,
     pub login_hint: Option<String>,
+    /// The first of `ui_locales` that is known here; an unknown one is no error (OIDC Core §3.1.2.1).
+    pub language: Option<Language>,
     pub granted: GrantedRequest,
 }
 
@@ -59,10 +62,21 @@ pub async fn receive(app: &App, parameters: &Parameters) -> Result<Authorization
     let need = need(&wishes, &client.metadata, &metadata, &app.config.policy).map_err(told)?;
     let granted = granted(&client, &address, parameters, &resources).map_err(told)?;
     let login_hint = parameters.one("login_hint").map_err(told)?.map(str::to_owned);
+    let language = parameters.one("ui_locales").map_err(told)?.and_then(Language::of_ui_locales);
     let select_account = wishes.prompt.select_account;
     let create = wishes.prompt.create && need.subject.is_none();
     let approval = approval(&client, wishes.prompt.consent, &granted, &resources);
-    Ok(AuthorizationRequest { client, address, need, select_account, create, approval, login_hint, granted })
+    Ok(AuthorizationRequest {
+        client,
+        address,
+        need,
+        select_account,
+        create,
+        approval,
+        login_hint,
+        language,
+        granted,
+    })
 }
 
 impl AuthorizationRequest {

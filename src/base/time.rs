@@ -19,6 +19,15 @@ pub struct Time(i64);
 #[serde(transparent)]
 pub struct Seconds(pub u32);
 
+/// What people count spans in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Day,
+    Hour,
+    Minute,
+    Second,
+}
+
 /// Tells the time. Two implementations: the system's clock, and one that tests move by hand.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Time;
@@ -101,16 +110,27 @@ impl Seconds {
         (span.subsec_nanos() == 0).then_some(())?;
         u32::try_from(span.as_secs()).ok().map(Self)
     }
+
+    /// How a person counts it, rounded down.
+    pub const fn in_words(self) -> (u32, Unit) {
+        match self.0 {
+            s if s >= 2 * 86_400 => (s / 86_400, Unit::Day),
+            s if s >= 3600 && (s % 3600 == 0 || s >= 7200) => (s / 3600, Unit::Hour),
+            s if s >= 60 && (s % 60 == 0 || s >= 120) => (s / 60, Unit::Minute),
+            s => (s, Unit::Second),
+        }
+    }
 }
 
 /// As a person says it: `5 minutes`, `1 hour`, `42 seconds`.
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, unit) = match self.0 {
-            s if s >= 2 * 86_400 => (s / 86_400, "day"),
-            s if s >= 3600 && (s % 3600 == 0 || s >= 7200) => (s / 3600, "hour"),
-            s if s >= 60 && (s % 60 == 0 || s >= 120) => (s / 60, "minute"),
-            s => (s, "second"),
+        let (count, unit) = self.in_words();
+        let unit = match unit {
+            Unit::Day => "day",
+            Unit::Hour => "hour",
+            Unit::Minute => "minute",
+            Unit::Second => "second",
         };
         write!(f, "{count} {unit}{}", if count == 1 { "" } else { "s" })
     }

@@ -14,6 +14,7 @@ use crate::base::time::Time;
 use crate::credential::password::Busy;
 use crate::credential::password::NewPassword;
 use crate::credential::totp::TotpSecret;
+use crate::protocol::language::Language;
 use crate::protocol::standard_claims;
 use crate::store::audit;
 use crate::store::audit::What;
@@ -28,6 +29,7 @@ use crate::store::users::LoginName;
 use crate::store::users::NewUser;
 use crate::store::users::User;
 use crate::store::users::second_factor_text;
+use crate::texts;
 use anyhow::Context;
 use anyhow::bail;
 use clap::Args;
@@ -293,7 +295,9 @@ fn claims(add: &Add) -> anyhow::Result<Map<String, Value>> {
 }
 
 async fn hashed(app: &App, password: &str, now: Time) -> anyhow::Result<Credential> {
-    let password = NewPassword::parse(password).map_err(|why| anyhow::Error::msg(why.text()))?;
+    let english = texts::of(Language::English);
+    let password =
+        NewPassword::parse(password).map_err(|why| anyhow::Error::msg((english.bad_password)(why)))?;
     let secret = app.passwords.hash(password, app.entropy.as_ref()).await;
     let secret = secret.map_err(|Busy| anyhow::anyhow!("argon2 can't run; is there enough memory?"))?;
     let id = CredentialId::generate(app.entropy.as_ref(), now);

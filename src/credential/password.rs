@@ -86,16 +86,6 @@ impl NewPassword {
     }
 }
 
-impl BadPassword {
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Short => "The password is shorter than 8 characters; choose a longer one.",
-            Self::Long => "The password is longer than 1024 bytes; choose a shorter one.",
-            Self::Common => "That password is one of the first that everybody guesses; choose another one.",
-        }
-    }
-}
-
 /// Whether it is on zxcvbn's list of common passwords, or as soon guessed as the last of them. The beginning tells; of a text
 /// that is all substitutions (`4@8({[<`) a longer one would take the better part of a second.
 fn is_common(text: &str) -> bool {

@@ -5,6 +5,7 @@ use super::progress::Person;
 use super::progress::Progress;
 use crate::app::App;
 use crate::base::id::ClientId;
+use crate::protocol::standard_claims::OFFLINE;
 use crate::store::StoreError;
 use crate::store::audit;
 use crate::store::audit::Actor;
@@ -43,6 +44,11 @@ impl Approval {
     pub fn is_open(&self, remembered: &[String]) -> bool {
         self.anew
             || (!self.given && self.scopes.iter().any(|scope| !remembered.contains(&scope.remembered())))
+    }
+
+    /// Whether the access outlives the session that it is given in.
+    pub fn is_offline(&self) -> bool {
+        self.scopes.iter().any(|scope| scope.at.is_none() && scope.name == OFFLINE)
     }
 
     /// Whether nobody has ever said yes to this application.

@@ -20,6 +20,7 @@ use crate::base::id::InteractionId;
 use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
+use crate::protocol::language::Language;
 use crate::store::StoreError;
 use crate::store::consents;
 use crate::store::credentials;
@@ -50,6 +51,9 @@ pub struct Ask {
     /// What the application wants approved.
     #[serde(default)]
     pub approval: Option<Approval>,
+    /// Of its pages, if it names one that is known here.
+    #[serde(default)]
+    pub language: Option<Language>,
 }
 
 /// The application, as a person may know it.

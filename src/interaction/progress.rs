@@ -130,21 +130,3 @@ impl Proof {
         }
     }
 }
-
-impl Notice {
-    /// For a page that knows its person, or for one that asks for the name too.
-    pub fn text(self, known: bool) -> &'static str {
-        match self {
-            Self::WrongPassword if known => "That password did not match. Try again.",
-            Self::WrongPassword => "That did not match. Check the user name and the password and try again.",
-            Self::WrongCode => {
-                "That code is not valid now. Codes change every 30 seconds and work once; enter the one shown now."
-            }
-            Self::NameTaken => "That user name is taken. Choose another one.",
-            Self::BadName => {
-                "A user name has letters a-z, digits and marks such as . _ -, without spaces and without @."
-            }
-            Self::BadPassword(why) => why.text(),
-        }
-    }
-}

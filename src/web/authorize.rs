@@ -2,6 +2,7 @@
 
 use super::cookie;
 use super::edge;
+use super::language;
 use super::respond;
 use crate::app::App;
 use crate::authorize;
@@ -21,11 +22,14 @@ const LONGEST_FORM: usize = 12 * 1024;
 
 pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
     let begun = match Parameters::parse(request.query_string()) {
-        Ok(parameters) => begin(&app, &request, &parameters).await,
+        Ok(parameters) => {
+            language::prefer_ui_locales(&request, &parameters);
+            begin(&app, &request, &parameters).await
+        }
         Err(fault) => Err(AuthorizeError::Page(fault)),
     };
     match begun {
-        Ok(Begun::Answer(response)) => respond::authorization(&app, &response, None),
+        Ok(Begun::Answer(response)) => respond::authorization(&app, &request, &response, None),
         Ok(Begun::Page { interaction, cookie }) => {
             let mut answer = respond::see_other(&format!("/interaction/{interaction}"));
             if let Some(secret) = cookie {
@@ -72,12 +76,11 @@ fn refused(app: &App, request: &HttpRequest, error: AuthorizeError) -> HttpRespo
         AuthorizeError::Page(fault) => respond::fault_page(app, request, &fault),
         AuthorizeError::Client(address, fault) => {
             tracing::info!(code = fault.code.as_str(), reason = %fault.description, "authorize.refused");
-            respond::authorization(app, &error_response(app, &address, &fault), None)
+            respond::authorization(app, request, &error_response(app, &address, &fault), None)
         }
         AuthorizeError::TooMany => {
             tracing::info!("interactions.too_many");
-            let sentence =
-                "Too many sign-ins are open from your network. Finish one of them, or wait ten minutes.";
+            let sentence = language::texts(request).too_many_open;
             respond::too_many(app, request, sentence, Seconds::minutes(10))
         }
         AuthorizeError::Store(error) => respond::unavailable(app, request, &error),

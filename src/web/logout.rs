@@ -3,6 +3,7 @@
 
 use super::cookie;
 use super::edge;
+use super::language;
 use super::respond;
 use crate::app::App;
 use crate::logout;
@@ -28,6 +29,7 @@ pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
     };
     let asked = match Parameters::parse(request.query_string()) {
         Ok(parameters) => {
+            language::prefer_ui_locales(&request, &parameters);
             logout::begin(&app, &parameters, browser.as_ref(), &edge::source(&app, &request)).await
         }
         Err(fault) => Err(LogoutError::Fault(fault)),
@@ -36,8 +38,8 @@ pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
         (Ok(Asked::Question { people, origin }), Some(browser)) => {
             question(&app, &request, &browser, people, origin.as_deref())
         }
-        (Ok(Asked::Question { .. }), None) => signed_out(&app),
-        (Ok(Asked::Done(back)), _) => done(&app, back),
+        (Ok(Asked::Question { .. }), None) => signed_out(&app, &request),
+        (Ok(Asked::Done(back)), _) => done(&app, &request, back),
         (Err(error), _) => refused(&app, &request, error),
     }
 }
@@ -72,21 +74,25 @@ async fn confirmed(app: &Data<App>, request: &HttpRequest, form: &str) -> HttpRe
         Err(error) => return respond::unavailable(app, request, &error),
     };
     let query = field("query");
+    let asked = Parameters::parse(query);
+    if let Ok(parameters) = &asked {
+        language::prefer_ui_locales(request, parameters);
+    }
     let own = |browser: &Browser| app.master.is_code(field("form"), PURPOSE, &[browser.id.as_str(), query]);
     let Some(browser) = browser.filter(own) else {
         tracing::info!("form.forged");
-        let sentence = "This form was not made for this browser. Open the page again.";
-        return respond::problem(app, request, StatusCode::FORBIDDEN, sentence, None);
+        let t = language::texts(request);
+        return respond::problem(app, request, StatusCode::FORBIDDEN, t.forged_browser);
     };
     if field("action") != "continue" {
         return respond::see_other("/").finish();
     }
-    let answered = match Parameters::parse(query) {
+    let answered = match asked {
         Ok(parameters) => logout::confirmed(app, &parameters, &browser, &edge::source(app, request)).await,
         Err(fault) => Err(LogoutError::Fault(fault)),
     };
     match answered {
-        Ok(back) => done(app, back),
+        Ok(back) => done(app, request, back),
         Err(error) => refused(app, request, error),
     }
 }
@@ -99,23 +105,19 @@ fn question(
     origin: Option<&str>,
 ) -> HttpResponse {
     let query = request.query_string().to_owned();
-    let frame = respond::frame(app);
-    let nonce = frame.nonce.clone();
-    let page = LogoutPage { frame, people, code: form_code(app, browser, &query), query };
-    respond::page(StatusCode::OK, &nonce, origin, &page)
+    let code = form_code(app, browser, &query);
+    respond::page(app, request, StatusCode::OK, origin, |frame| LogoutPage { frame, people, code, query })
 }
 
-fn done(app: &App, back: Option<String>) -> HttpResponse {
+fn done(app: &App, request: &HttpRequest, back: Option<String>) -> HttpResponse {
     match back {
         Some(location) => respond::see_other(&location).finish(),
-        None => signed_out(app),
+        None => signed_out(app, request),
     }
 }
 
-fn signed_out(app: &App) -> HttpResponse {
-    let frame = respond::frame(app);
-    let nonce = frame.nonce.clone();
-    respond::page(StatusCode::OK, &nonce, None, &LoggedOutPage { frame })
+fn signed_out(app: &App, request: &HttpRequest) -> HttpResponse {
+    respond::page(app, request, StatusCode::OK, None, |frame| LoggedOutPage { frame })
 }
 
 fn refused(app: &App, request: &HttpRequest, error: LogoutError) -> HttpResponse {

@@ -5,6 +5,8 @@ pub mod cookie;
 pub mod cors;
 pub mod edge;
 pub mod interaction;
+pub mod interaction_pages;
+pub mod language;
 pub mod logout;
 pub mod oauth;
 pub mod plain;

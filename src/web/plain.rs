@@ -7,6 +7,7 @@ use super::logout;
 use super::respond;
 use crate::app::App;
 use crate::pages::HomePage;
+use crate::protocol::language::Language;
 use crate::protocol::metadata::SigningAlg;
 use crate::protocol::standard_claims;
 use crate::protocol::standard_claims::OFFLINE;
@@ -55,12 +56,10 @@ pub async fn home(app: Data<App>, request: HttpRequest) -> HttpResponse {
         Ok(browser) => browser,
         Err(error) => return respond::unavailable(&app, &request, &error),
     };
-    let frame = respond::frame(&app);
-    let nonce = frame.nonce.clone();
     let code = browser.as_ref().map(|browser| logout::form_code(&app, browser, "")).unwrap_or_default();
     let sessions = browser.map(|browser| browser.sessions).unwrap_or_default();
     let people = sessions.into_iter().map(|session| session.username).collect();
-    respond::page(StatusCode::OK, &nonce, None, &HomePage { frame, people, code })
+    respond::page(&app, &request, StatusCode::OK, None, |frame| HomePage { frame, people, code })
 }
 
 /// Scripts of any origin may read it; there is nothing in it that depends on who asks.
@@ -105,6 +104,7 @@ fn metadata(app: &App) -> Value {
         "code_challenge_methods_supported": ["S256"],
         "acr_values_supported": app.config.policy.names().collect::<Vec<_>>(),
         "prompt_values_supported": prompts,
+        "ui_locales_supported": Language::ALL.map(Language::tag),
         "claims_supported": own.into_iter().chain(standard_claims::all()).collect::<Vec<_>>(),
         "claims_parameter_supported": true,
         "request_parameter_supported": false,

@@ -1,5 +1,6 @@
 //! Answers: pages with their policy, redirects, JSON, and errors, each said once to the person and once to the log.
 
+use super::language;
 use crate::app::App;
 use crate::base::entropy::random;
 use crate::base::secret::base64url;
@@ -28,25 +29,35 @@ pub struct RequestId(pub String);
 /// Seconds.
 const RETRY: &str = "5";
 
-pub fn frame(app: &App) -> Frame {
-    Frame {
-        name: app.config.page.name.clone(),
-        support: app.config.page.support.as_ref().map(ToString::to_string),
-        nonce: base64url(&random::<16>(app.entropy.as_ref())),
-    }
-}
-
 /// A page whose forms may lead to `origin`: browsers check the redirects after a form too.
-pub fn page(status: StatusCode, nonce: &str, origin: Option<&str>, page: &impl Template) -> HttpResponse {
-    match page.render() {
+pub fn page<P: Template>(
+    app: &App,
+    request: &HttpRequest,
+    status: StatusCode,
+    origin: Option<&str>,
+    page: impl FnOnce(Frame) -> P,
+) -> HttpResponse {
+    let frame = frame(app, request);
+    let (nonce, language) = (frame.nonce.clone(), frame.t.language);
+    match page(frame).render() {
         Ok(html) => HttpResponse::build(status)
-            .insert_header((header::CONTENT_SECURITY_POLICY, policy(nonce, origin)))
+            .insert_header((header::CONTENT_SECURITY_POLICY, policy(&nonce, origin)))
+            .insert_header((header::CONTENT_LANGUAGE, language.tag()))
             .content_type("text/html; charset=utf-8")
             .body(html),
         Err(why) => {
             tracing::error!(%why, "page.unrenderable");
             HttpResponse::InternalServerError().finish()
         }
+    }
+}
+
+fn frame(app: &App, request: &HttpRequest) -> Frame {
+    Frame {
+        name: app.config.page.name.clone(),
+        support: app.config.page.support.as_ref().map(ToString::to_string),
+        nonce: base64url(&random::<16>(app.entropy.as_ref())),
+        t: language::texts(request),
     }
 }
 
@@ -59,10 +70,15 @@ fn policy(nonce: &str, origin: Option<&str>) -> String {
 }
 
 /// An authorization response, in its mode, with the browser's new cookie if there is one.
-pub fn authorization(app: &App, response: &Response, cookie: Option<Cookie<'static>>) -> HttpResponse {
+pub fn authorization(
+    app: &App,
+    request: &HttpRequest,
+    response: &Response,
+    cookie: Option<Cookie<'static>>,
+) -> HttpResponse {
     let mut answer = match response {
         Response::Redirect(location) => see_other(location).finish(),
-        Response::Post { uri, origin, members } => form_post(app, uri, origin, members),
+        Response::Post { uri, origin, members } => form_post(app, request, uri, origin, members),
     };
     if let Some(Err(why)) = cookie.map(|cookie| answer.add_cookie(&cookie)) {
         tracing::error!(%why, "cookie.unsendable");
@@ -71,11 +87,18 @@ pub fn authorization(app: &App, response: &Response, cookie: Option<Cookie<'stat
 }
 
 /// The one page with a script: it presses its own button.
-fn form_post(app: &App, uri: &str, origin: &str, members: &[(String, String)]) -> HttpResponse {
-    let frame = frame(app);
-    let nonce = frame.nonce.clone();
-    let mut answer =
-        page(StatusCode::OK, &nonce, Some(origin), &FormPostPage { frame, uri: uri.to_owned(), members });
+fn form_post(
+    app: &App,
+    request: &HttpRequest,
+    uri: &str,
+    origin: &str,
+    members: &[(String, String)],
+) -> HttpResponse {
+    let mut nonce = String::new();
+    let mut answer = page(app, request, StatusCode::OK, Some(origin), |frame| {
+        nonce.clone_from(&frame.nonce);
+        FormPostPage { frame, uri: uri.to_owned(), members }
+    });
     let policy = format!("{}; script-src 'nonce-{nonce}'", policy(&nonce, Some(origin)));
     if let Ok(policy) = header::HeaderValue::from_str(&policy) {
         answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -91,43 +114,48 @@ pub fn see_other(location: &str) -> HttpResponseBuilder {
 }
 
 /// An error that only the person can be told.
-pub fn problem(
+pub fn problem(app: &App, request: &HttpRequest, status: StatusCode, sentence: &str) -> HttpResponse {
+    error_page(app, request, status, sentence, None)
+}
+
+/// What is wrong with a request, in the words for whoever made the application.
+pub fn fault_page(app: &App, request: &HttpRequest, fault: &Fault) -> HttpResponse {
+    tracing::info!(code = fault.code.as_str(), reason = %fault.description, "refused");
+    error_page(app, request, StatusCode::BAD_REQUEST, &fault.description, Some(fault.code.as_str()))
+}
+
+fn error_page(
     app: &App,
     request: &HttpRequest,
     status: StatusCode,
     sentence: &str,
     code: Option<&'static str>,
 ) -> HttpResponse {
-    let frame = frame(app);
-    let nonce = frame.nonce.clone();
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let t = language::texts(request);
     let title = match status.as_u16() {
-        404 => "There is nothing here",
-        405 => "This does not work here",
-        429 => "Too many requests",
-        500.. => "Something is out of order",
-        _ => "This can't go on",
+        404 => t.title_not_found,
+        405 => t.title_method,
+        429 => t.title_too_many,
+        500.. => t.title_unavailable,
+        _ => t.title_refused,
     };
-    page(status, &nonce, None, &ErrorPage { frame, title, sentence: sentence.to_owned(), code, request_id })
-}
-
-pub fn fault_page(app: &App, request: &HttpRequest, fault: &Fault) -> HttpResponse {
-    tracing::info!(code = fault.code.as_str(), reason = %fault.description, "refused");
-    problem(app, request, StatusCode::BAD_REQUEST, &fault.description, Some(fault.code.as_str()))
+    let sentence = sentence.to_owned();
+    page(app, request, status, None, |frame| ErrorPage { frame, title, sentence, code, request_id })
 }
 
 /// The database does not answer: nothing is decided without it.
 pub fn unavailable(app: &App, request: &HttpRequest, why: &dyn std::fmt::Display) -> HttpResponse {
     tracing::error!(%why, "unavailable");
-    let sentence = "This service can't answer at the moment. Please try again in a few seconds.";
-    let mut answer = problem(app, request, StatusCode::SERVICE_UNAVAILABLE, sentence, None);
+    let sentence = language::texts(request).unavailable;
+    let mut answer = problem(app, request, StatusCode::SERVICE_UNAVAILABLE, sentence);
     answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static(RETRY));
     answer
 }
 
 /// Says when it may be tried again.
 pub fn too_many(app: &App, request: &HttpRequest, sentence: &str, wait: Seconds) -> HttpResponse {
-    let mut answer = problem(app, request, StatusCode::TOO_MANY_REQUESTS, sentence, None);
+    let mut answer = problem(app, request, StatusCode::TOO_MANY_REQUESTS, sentence);
     answer.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(wait.0));
     answer
 }
@@ -148,16 +176,9 @@ pub fn store_json(error: &StoreError) -> HttpResponse {
 }
 
 pub async fn not_found(app: Data<App>, request: HttpRequest) -> HttpResponse {
-    problem(
-        &app,
-        &request,
-        StatusCode::NOT_FOUND,
-        "This address does not exist. Go back to your application.",
-        None,
-    )
+    problem(&app, &request, StatusCode::NOT_FOUND, language::texts(&request).not_found)
 }
 
 pub async fn method_not_allowed(app: Data<App>, request: HttpRequest) -> HttpResponse {
-    let sentence = "This address can't be used that way. Go back to your application.";
-    problem(&app, &request, StatusCode::METHOD_NOT_ALLOWED, sentence, None)
+    problem(&app, &request, StatusCode::METHOD_NOT_ALLOWED, language::texts(&request).method_not_allowed)
 }

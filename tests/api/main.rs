@@ -35,6 +35,7 @@ mod explain;
 mod faults;
 mod interactions;
 mod keys;
+mod languages;
 mod limits;
 mod logout;
 mod mails;

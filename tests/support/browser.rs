@@ -19,6 +19,8 @@ pub struct Browser {
     pub cookie: Option<String>,
     /// Where a proxy says that it comes from.
     pub source: Option<String>,
+    /// Its `Accept-Language`.
+    pub language: Option<String>,
 }
 
 /// One answer of the server.
@@ -38,7 +40,12 @@ impl Browser {
 
     pub fn at(address: &str) -> Self {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
-        Self { http, address: address.to_owned(), cookie: None, source: None }
+        Self { http, address: address.to_owned(), cookie: None, source: None, language: None }
+    }
+
+    /// A browser whose user prefers `language`.
+    pub fn speaking(app: &TestApp, language: &str) -> Self {
+        Self { language: Some(language.to_owned()), ..Self::new(app) }
     }
 
     /// A browser in which `user` is signed in with a password.
@@ -126,6 +133,9 @@ impl Browser {
         }
         if let Some(source) = &self.source {
             request = request.header("x-forwarded-for", source);
+        }
+        if let Some(language) = &self.language {
+            request = request.header("accept-language", language);
         }
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
