@@ -6,6 +6,7 @@ use crate::base::time::Clock;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 use crate::config::Config;
+use crate::credential::passkey::Passkeys;
 use crate::credential::password::Passwords;
 use crate::credential::seal::MasterKey;
 use crate::jose::folder;
@@ -34,6 +35,8 @@ pub struct App {
     pub master: MasterKey,
     pub keys: Keyring,
     pub passwords: Passwords,
+    /// `None` where the issuer's host is an address.
+    pub passkeys: Option<Passkeys>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub metrics: Metrics,
@@ -55,8 +58,10 @@ impl App {
         let passwords =
             Passwords::new(config.argon2, permits, entropy.as_ref()).map_err(anyhow::Error::msg)?;
         let keyring = Keyring::new(keys.signing, longest_token(&config));
+        let passkeys = config.issuer.address().and_then(|url| Passkeys::of(&url, &config.page.name));
         let mail = config.mail.clone().map(|settings| Arc::new(Mailer::new(settings)));
         Ok(Self {
+            passkeys,
             config,
             store,
             master: keys.master,

@@ -1,6 +1,7 @@
 //! Stepgate: an OpenID Provider for re-authentication and step-up (RFC 9470).
 //! `docs/architecture.md` says how the house stands; arrows between these modules point down only.
 
+pub mod account;
 pub mod app;
 pub mod assurance;
 pub mod authorize;

@@ -16,6 +16,7 @@ use crate::store::audit::Actor;
 use crate::store::audit::What;
 use crate::store::grants;
 use crate::store::interactions;
+use crate::store::remembered;
 use crate::store::sessions;
 use crate::store::sessions::Browser;
 use crate::store::sessions::Session;
@@ -53,7 +54,7 @@ pub async fn begin(
     let live = browser.map(|browser| browser.sessions.as_slice()).unwrap_or_default();
     let named = live.iter().find(|session| Some(&session.id) == request.session.as_ref());
     match (browser, named) {
-        (Some(browser), Some(session)) => end(app, browser, source, vec![session.clone()]).await?,
+        (Some(browser), Some(session)) => end(app, browser, source, vec![session.clone()], false).await?,
         (Some(_), None) if !live.is_empty() => {
             let people = live.iter().map(|session| session.username.clone()).collect();
             return Ok(Asked::Question { people, origin: request.back.map(|address| address.origin()) });
@@ -63,15 +64,16 @@ pub async fn begin(
     Ok(Asked::Done(request.back.map(|address| address.plain_location())))
 }
 
-/// The person has said so: everybody who is signed in in this browser is signed out.
+/// The person has said so: everybody who is signed in in this browser is signed out, and forgotten if that is wished.
 pub async fn confirmed(
     app: &App,
     parameters: &Parameters,
     browser: &Browser,
     source: &str,
+    forget: bool,
 ) -> Result<Option<String>, LogoutError> {
     let request = receive(app, parameters).await?;
-    end(app, browser, source, browser.sessions.clone()).await?;
+    end(app, browser, source, browser.sessions.clone(), forget).await?;
     Ok(request.back.map(|address| address.plain_location()))
 }
 
@@ -108,21 +110,31 @@ async fn registered(app: &App, id: &ClientId, presented: &str) -> Result<ReturnA
 }
 
 /// Sessions, what is open in their browser, and everything that was granted in them, except what is to outlive them.
-async fn end(app: &App, browser: &Browser, source: &str, ended: Vec<Session>) -> Result<(), StoreError> {
+async fn end(
+    app: &App,
+    browser: &Browser,
+    source: &str,
+    ended: Vec<Session>,
+    forget: bool,
+) -> Result<(), StoreError> {
     let (now, browser) = (app.now(), browser.id.clone());
     let entry = |session: &Session| {
         let entry = app.entry(Actor::User, What::SignOut).user(&session.user).session(&session.id);
         entry.source(source)
     };
-    let ended = ended.iter().map(|session| (session.id.clone(), entry(session))).collect::<Vec<_>>();
+    let ended = ended.iter().map(|s| (s.id.clone(), s.user.clone(), entry(s))).collect::<Vec<_>>();
     app.store
         .write(move |c| {
-            for (session, entry) in &ended {
+            for (session, user, entry) in &ended {
                 sessions::end(c, session, now)?;
+                interactions::finish_of(c, &browser, user, now)?;
                 grants::end_with_session(c, session, now)?;
                 audit::append(c, entry)?;
             }
-            interactions::finish_all(c, &browser, now)
+            if forget {
+                remembered::forget_all(c, &browser)?;
+            }
+            Ok(())
         })
         .await
 }

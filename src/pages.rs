@@ -32,8 +32,14 @@ pub struct LoginPage {
     pub frame: Frame,
     pub form: Form,
     pub hint: String,
+    /// No other name is meant.
+    pub chosen: bool,
     /// People may make accounts for themselves.
     pub create: bool,
+    pub passkey: bool,
+    /// A passkey that the browser may forget, and where it belongs.
+    pub unknown: Option<String>,
+    pub rp: String,
 }
 
 #[derive(Template)]
@@ -51,7 +57,10 @@ pub struct CreatePage {
 pub struct SelectPage {
     pub frame: Frame,
     pub form: Form,
+    /// Those who are signed in.
     pub people: Vec<Person>,
+    /// Those who were.
+    pub remembered: Vec<Person>,
 }
 
 #[derive(Template)]
@@ -71,7 +80,7 @@ pub struct PasswordPage {
     pub frame: Frame,
     pub form: Form,
     pub person: Person,
-    pub other_way: bool,
+    pub other_way: Option<&'static str>,
     pub other_account: bool,
 }
 
@@ -81,8 +90,96 @@ pub struct TotpPage {
     pub frame: Frame,
     pub form: Form,
     pub person: Person,
-    pub other_way: bool,
+    pub other_way: Option<&'static str>,
     pub other_account: bool,
+}
+
+#[derive(Template)]
+#[template(path = "passkey.html")]
+pub struct PasskeyPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+    pub security_key: bool,
+    /// It asks at once.
+    pub auto: bool,
+    pub other_way: Option<&'static str>,
+    pub other_account: bool,
+}
+
+#[derive(Template)]
+#[template(path = "recovery.html")]
+pub struct RecoveryPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+    pub other_way: Option<&'static str>,
+    pub other_account: bool,
+}
+
+#[derive(Template)]
+#[template(path = "mail-code.html")]
+pub struct MailCodePage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+}
+
+#[derive(Template)]
+#[template(path = "enrol-passkey.html")]
+pub struct EnrolPasskeyPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+    pub security_key: bool,
+    pub other_way: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "enrol-totp.html")]
+pub struct EnrolTotpPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+    /// An SVG of ours.
+    pub qr: String,
+    /// As it is typed.
+    pub secret: String,
+    pub other_way: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "recovery-codes.html")]
+pub struct RecoveryCodesPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub codes: Vec<String>,
+}
+
+/// A passkey as its owner sees it.
+pub struct KeyShown {
+    pub id: String,
+    pub label: String,
+    pub facts: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "account-passkeys.html")]
+pub struct PasskeysPage {
+    pub frame: Frame,
+    pub username: String,
+    pub user: String,
+    /// Of the forms.
+    pub code: String,
+    pub said: Option<&'static str>,
+    pub keys: Vec<KeyShown>,
+    pub totp: bool,
+    /// What is left of the recovery codes, in words.
+    pub codes: String,
+    /// For password managers: where they belong, to whom, and which are good.
+    pub rp: String,
+    pub handle: String,
+    pub accepted: String,
 }
 
 #[derive(Template)]
@@ -101,6 +198,8 @@ pub struct ErrorPage {
 pub struct HomePage {
     pub frame: Frame,
     pub people: Vec<String>,
+    /// Accounts were used in this browser.
+    pub remembers: bool,
     /// Of the form that signs out.
     pub code: String,
 }
@@ -118,6 +217,7 @@ pub struct FormPostPage<'a> {
 pub struct LogoutPage {
     pub frame: Frame,
     pub people: Vec<String>,
+    pub remembers: bool,
     pub code: String,
     /// The request, as it came.
     pub query: String,
@@ -137,7 +237,7 @@ mod tests {
     use crate::texts;
 
     /// What a page is given, which is the same in each language.
-    const GIVEN: [&str; 13] = [
+    const GIVEN: [&str; 20] = [
         "Acme &#60;ID&#62;",
         "&#60;script&#62;alert(1)&#60;/script&#62; asks",
         "rp.test&#34;&#62;&#60;img&#62;",
@@ -151,6 +251,13 @@ mod tests {
         "invalid_request",
         "&#60;u&#62;ada",
         "req-1",
+        "&#60;b&#62;&#34; onfocus",
+        "OTHER WAY",
+        "GEZD GNBV",
+        "ABCD-EFGH",
+        "Passkeys",
+        "Passkeys – Acme &#60;ID&#62;",
+        "Name",
     ];
 
     fn frame(language: Language) -> Frame {
@@ -177,8 +284,8 @@ mod tests {
     fn pages(language: Language) -> Vec<String> {
         let person = Person { user: UserId::from_text("u"), username: "ada<b>".into() };
         let frame = || frame(language);
-        let (other_way, other_account) = (true, true);
-        let home = |people| HomePage { frame: frame(), people, code: "c".into() };
+        let (other_way, other_account) = (Some("OTHER WAY"), true);
+        let home = |people, remembers| HomePage { frame: frame(), people, remembers, code: "c".into() };
         let error = |code| ErrorPage {
             frame: frame(),
             title: "No",
@@ -187,10 +294,26 @@ mod tests {
             request_id: "req-1".into(),
         };
         let pages = [
-            LoginPage { frame: frame(), form: form(), hint: "\" onfocus=x".into(), create: true }.render(),
+            LoginPage {
+                frame: frame(),
+                form: form(),
+                hint: "\" onfocus=x".into(),
+                chosen: true,
+                create: true,
+                passkey: true,
+                unknown: Some("\" onfocus=x".into()),
+                rp: "op.test".into(),
+            }
+            .render(),
             CreatePage { frame: frame(), form: form(), name: "\" onfocus=x".into(), wrong_password: true }
                 .render(),
-            SelectPage { frame: frame(), form: form(), people: vec![person.clone()] }.render(),
+            SelectPage {
+                frame: frame(),
+                form: form(),
+                people: vec![person.clone()],
+                remembered: vec![person.clone()],
+            }
+            .render(),
             ConsentPage {
                 frame: frame(),
                 form: form(),
@@ -202,14 +325,65 @@ mod tests {
             .render(),
             PasswordPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }
                 .render(),
-            TotpPage { frame: frame(), form: form(), person, other_way, other_account }.render(),
+            TotpPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }
+                .render(),
+            PasskeyPage {
+                frame: frame(),
+                form: form(),
+                person: person.clone(),
+                security_key: false,
+                auto: true,
+                other_way,
+                other_account,
+            }
+            .render(),
+            RecoveryPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }
+                .render(),
+            MailCodePage { frame: frame(), form: form(), person: person.clone() }.render(),
+            EnrolPasskeyPage {
+                frame: frame(),
+                form: form(),
+                person: person.clone(),
+                security_key: true,
+                other_way,
+            }
+            .render(),
+            EnrolTotpPage {
+                frame: frame(),
+                form: form(),
+                person,
+                qr: "<svg></svg>".into(),
+                secret: "GEZD GNBV".into(),
+                other_way,
+            }
+            .render(),
+            RecoveryCodesPage { frame: frame(), form: form(), codes: vec!["ABCD-EFGH".into()] }.render(),
+            PasskeysPage {
+                frame: frame(),
+                username: "<u>ada".into(),
+                user: "u".into(),
+                code: "c".into(),
+                said: None,
+                keys: vec![KeyShown {
+                    id: "k".into(),
+                    label: "<b>\" onfocus".into(),
+                    facts: vec!["<i>no</i>".into()],
+                }],
+                totp: false,
+                codes: "for ever".into(),
+                rp: "op.test".into(),
+                handle: "h".into(),
+                accepted: "a b".into(),
+            }
+            .render(),
             error(Some("invalid_request")).render(),
             error(None).render(),
-            home(vec!["<u>ada".into()]).render(),
-            home(vec![]).render(),
+            home(vec!["<u>ada".into()], true).render(),
+            home(vec![], true).render(),
             LogoutPage {
                 frame: frame(),
                 people: vec!["<u>ada".into()],
+                remembers: true,
                 code: "c".into(),
                 query: "\" onfocus=x".into(),
             }
@@ -226,17 +400,22 @@ mod tests {
     }
 
     /// What a person reads: without tags, but with the titles in them, style and script.
-    fn read(page: &str) -> Vec<&str> {
+    fn read(page: &str) -> Vec<String> {
         let (head, rest) = page.split_once("<style").unwrap();
         let page = [head, rest.split_once("</style>").unwrap().1];
         page.into_iter().flat_map(texts_of).collect()
     }
 
-    fn texts_of(page: &str) -> Vec<&str> {
+    fn texts_of(page: &str) -> Vec<String> {
+        let scripts = page.split("<script").enumerate().map(|(n, part)| match n {
+            0 => part,
+            _ => part.split_once("</script>").map_or("", |(_, rest)| rest),
+        });
+        let page = scripts.collect::<Vec<_>>().concat();
+        let page = page.as_str();
         let title = page.split("title=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        let page = page.split("<script").next().unwrap();
         let parts = page.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text.trim());
-        parts.chain(title).filter(|text| text.chars().any(char::is_alphabetic)).collect()
+        parts.chain(title).filter(|text| text.chars().any(char::is_alphabetic)).map(str::to_owned).collect()
     }
 
     #[test]
@@ -258,7 +437,7 @@ mod tests {
             let (english, german) = (read(english), read(german));
             assert_eq!(english.len(), german.len());
             for (one, other) in english.iter().zip(&german) {
-                assert!(one != other || GIVEN.contains(one), "{one} is said in both languages");
+                assert!(one != other || GIVEN.contains(&one.as_str()), "{one} is said in both languages");
             }
         }
     }

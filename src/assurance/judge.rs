@@ -2,6 +2,7 @@
 
 use super::factors::Account;
 use super::factors::Factor;
+use super::factors::SecondFactor;
 use super::ledger::Assurance;
 use super::ledger::Event;
 use super::ledger::Method;
@@ -17,6 +18,7 @@ use super::policy::Within;
 use crate::base::id::CredentialId;
 use crate::base::id::EventId;
 use crate::base::id::InteractionId;
+use crate::base::id::UserId;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 
@@ -45,6 +47,24 @@ impl<'a> Judge<'a> {
 
     pub fn leading_class(&self) -> String {
         self.wanted().first().map(|(name, _)| (*name).to_owned()).unwrap_or_default()
+    }
+
+    /// Whether a passkey is of any use for this need, whoever has one: as long as nobody is known, no account decides it.
+    pub fn a_passkey_helps(&self) -> bool {
+        let factor = |method| Factor {
+            device_bound: true,
+            enrolled_at: Time::from_unix_seconds(0),
+            ..self.new_factor(method)
+        };
+        let factors = [Method::Webauthn, Method::Pwd, Method::Otp, Method::Recovery].map(factor).to_vec();
+        let nobody = UserId::from_text("nobody");
+        let anybody = Account { user: nobody, factors, second_factor: SecondFactor::StepUp };
+        let ways = self
+            .wanted()
+            .into_iter()
+            .flat_map(|(_, class)| self.ways(class, &[], &anybody, &anybody.factors))
+            .collect::<Vec<_>>();
+        ways.iter().flatten().any(|step| *step == Step::PASSKEY)
     }
 
     /// What can be stated from these events, if the need is met.
@@ -187,7 +207,8 @@ impl<'a> Judge<'a> {
             Some(Within::Span(span)) => age <= span,
             Some(Within::Session) => true,
         };
-        timely && proof.is_shown_by(event)
+        let counts = !self.need.without_recovery || event.method != Method::Recovery;
+        timely && counts && proof.is_shown_by(event)
     }
 
     /// Every smallest set of further proofs after which `class` and the floors hold.
@@ -234,7 +255,8 @@ impl<'a> Judge<'a> {
         for (index, factor) in factors.iter().enumerate() {
             let event = self.proof_now(factor, index, here);
             let shows = self.policy.proofs().map(|proof| proof.is_shown_by(&event)).collect::<Vec<_>>();
-            let alike = kinds.iter().any(|(other, kind)| *other == shows && kind.method == factor.method);
+            let same = |kind: &Event| kind.method == factor.method && kind.uv == factor.uv;
+            let alike = kinds.iter().any(|(other, kind)| *other == shows && same(kind));
             if !alike && shows.contains(&true) && kinds.len() < MOST_KINDS {
                 kinds.push((shows, event));
             }

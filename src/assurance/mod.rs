@@ -67,7 +67,7 @@ pub fn decide(
     let Some((events, account)) = known_person(need, session, account) else {
         return match need.silent {
             true => Decision::Refuse(Reason::LoginRequired),
-            false => Decision::Challenge(Menu::first_proof(judge.leading_class())),
+            false => Decision::Challenge(Menu::first_proof(judge.leading_class(), judge.a_passkey_helps())),
         };
     };
     if let Some(assurance) = judge.statement(events, account) {
@@ -89,6 +89,23 @@ pub fn decide(
         Some(menu) => Decision::Enrol(menu),
         None => Decision::Refuse(Reason::Unmet),
     }
+}
+
+/// What somebody has to show, in this interaction, before a factor of theirs is added: the strongest class that their
+/// account reaches. Recovery codes open no such door.
+pub fn strongest(need: &Need, account: &Account, policy: &Policy, now: Time) -> Option<Need> {
+    let asked = |name: &str| Need {
+        requested: Requested::Required(vec![name.to_owned()]),
+        floors: Vec::new(),
+        max_age: None,
+        anew: true,
+        silent: false,
+        subject: Some(account.user.clone()),
+        without_recovery: true,
+        interaction: need.interaction.clone(),
+    };
+    let mut needs = policy.classes().iter().rev().map(|class| asked(&class.name));
+    needs.find(|need| Judge { need, policy, now }.challenge(&[], account).is_some())
 }
 
 /// Before the first proof nobody is known, and every account looks the same.
@@ -160,6 +177,7 @@ mod tests {
             anew: false,
             silent: false,
             subject: None,
+            without_recovery: false,
             interaction: None,
         }
     }
@@ -177,7 +195,9 @@ mod tests {
                 format!("{} | {} | {}", a.acr, a.amr.join(" "), NOW.seconds_since(a.auth_time).0)
             }
             Decision::Challenge(menu) => {
-                let methods = menu.next_methods().into_iter().map(Method::as_str).collect::<Vec<_>>();
+                let steps = menu.next_steps();
+                let mut methods = steps.into_iter().map(|step| step.method.as_str()).collect::<Vec<_>>();
+                methods.dedup();
                 format!("ask {}", methods.join(" or "))
             }
             Decision::Enrol(menu) => format!("enrol {}", menu.ways.len()),
@@ -252,6 +272,26 @@ mod tests {
         let step = |method, uv| vec![Step { method, uv }];
         let ways = vec![step(Method::Webauthn, true), step(Method::Pwd, false)];
         assert_eq!(asked, Decision::Challenge(Menu { class: "phr".into(), ways }));
+        // A passkey is not offered where it can't help, whoever asks.
+        let only = vec![step(Method::Pwd, false)];
+        let pwd = decide(&need(Some("urn:stepgate:acr:pwd"), None), None, None, &Policy::default(), NOW);
+        assert_eq!(pwd, Decision::Challenge(Menu { class: "urn:stepgate:acr:pwd".into(), ways: only }));
+    }
+
+    #[test]
+    fn the_strongest_class_of_an_account_is_asked_for_before_it_gets_another_factor() {
+        let strongest = |kinds: &[&str]| {
+            let need = need(Some("phr"), None);
+            let found =
+                super::strongest(&need, &account(kinds, SecondFactor::StepUp), &Policy::default(), NOW);
+            found.map(|need| (need.requested, need.anew))
+        };
+        let class = |name: &str| Some((Requested::Required(vec![name.to_owned()]), true));
+        assert_eq!(strongest(&["pwd"]), class("urn:stepgate:acr:pwd"));
+        assert_eq!(strongest(&["pwd", "otp"]), class("urn:stepgate:acr:mfa"));
+        assert_eq!(strongest(&["pwd", "key"]), class("phr"));
+        assert_eq!(strongest(&["passkey"]), class("phr"));
+        assert_eq!(strongest(&[]), None);
     }
 
     #[test]

@@ -20,20 +20,35 @@ pub struct Step {
 }
 
 impl Menu {
-    /// What everybody is offered before the first proof, whatever the account has.
-    pub fn first_proof(class: String) -> Self {
+    /// What everybody is offered before the first proof, whatever the account has. A password always: who lacks what is
+    /// needed may set it up.
+    pub fn first_proof(class: String, passkey_helps: bool) -> Self {
         let step = |method, uv| vec![Step { method, uv }];
-        Self { class, ways: vec![step(Method::Webauthn, true), step(Method::Pwd, false)] }
+        let passkey = passkey_helps.then(|| step(Method::Webauthn, true));
+        Self { class, ways: passkey.into_iter().chain([step(Method::Pwd, false)]).collect() }
     }
 
     /// What can be asked for now: the first leads, the others are other ways.
-    pub fn next_methods(&self) -> Vec<Method> {
-        let mut methods = Vec::new();
+    pub fn next_steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
         for step in self.ways.iter().filter_map(|way| way.first()) {
-            if !methods.contains(&step.method) {
-                methods.push(step.method);
+            if !steps.contains(step) {
+                steps.push(*step);
             }
         }
-        methods
+        steps
+    }
+}
+
+impl Step {
+    pub const PASSKEY: Self = Self { method: Method::Webauthn, uv: true };
+
+    /// Of a kind of proof; with it a person's choice is remembered.
+    pub const fn as_str(self) -> &'static str {
+        match self.method {
+            Method::Webauthn if self.uv => "passkey",
+            Method::Webauthn => "security-key",
+            Method::Pwd | Method::Otp | Method::Recovery => self.method.as_str(),
+        }
     }
 }

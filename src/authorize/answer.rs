@@ -109,7 +109,7 @@ pub async fn after(
     interaction: Interaction,
     assurance: &Assurance,
 ) -> Result<Answered, StoreError> {
-    let follow = Follow::from_json(&interaction.then_body)?;
+    let follow = Follow::from_json(interaction.then().1)?;
     let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
     let account = interaction.account.as_ref().map_or(Aal::One, aal::of_account);
     let aal = (session_aal(app, &interaction.events()), account);
@@ -125,7 +125,7 @@ pub async fn after(
 
 /// The interaction ends without an answer: the client is told why.
 pub async fn refused(app: &App, interaction: Interaction, fault: &Fault) -> Result<Response, StoreError> {
-    let follow = Follow::from_json(&interaction.then_body)?;
+    let follow = Follow::from_json(interaction.then().1)?;
     let entry = interaction.progress.person.as_ref().map(|person| {
         let entry = app.entry(Actor::User, What::Authorization).user(&person.user).client(&follow.client);
         entry.source(&interaction.source).refused(fault.code.as_str())

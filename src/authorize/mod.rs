@@ -168,6 +168,9 @@ pub fn first_page(
         account: known.map(|known| &known.account),
         signed_in: known.is_some(),
         anybody: !sessions.is_empty(),
+        remembers: false,
+        passkeys: app.passkeys.is_some(),
+        mails_codes: false,
         remembered: known.map(|known| known.remembered.as_slice()).unwrap_or_default(),
     };
     Page::of(&next_step(&ask, &progress, &stand, &app.config.policy, app.now()))
@@ -181,6 +184,7 @@ fn asked(request: &AuthorizationRequest, who: &Who) -> (Ask, Progress) {
         select: matches!(who, Who::Unclear),
         create: request.create,
         approval: Some(request.approval.clone()),
+        task: None,
         language: request.language,
     };
     let person = match who {

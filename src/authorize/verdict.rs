@@ -77,15 +77,16 @@ fn about(request: &AuthorizationRequest, known: &Known, policy: &Policy, now: Ti
         )),
         Decision::Satisfied(_) if unapproved => Verdict::Page,
         Decision::Satisfied(assurance) => Verdict::Code(assurance),
-        Decision::Challenge(_) => Verdict::Page,
+        Decision::Challenge(_) | Decision::Enrol(_) => Verdict::Page,
         // What a user lacks is not for applications that they never approved.
-        Decision::Refuse(Reason::WouldEnrol) if request.approval.is_first(&known.remembered) => {
+        Decision::Refuse(Reason::Unmet)
+            if request.need.silent && request.approval.is_first(&known.remembered) =>
+        {
             Verdict::Error(Fault::new(
                 ErrorCode::InteractionRequired,
                 "The user would have to act, and prompt=none forbids it.",
             ))
         }
-        Decision::Enrol(_) => Verdict::Error(refusal(Reason::Unmet)),
         Decision::Refuse(reason) => Verdict::Error(refusal(reason)),
     }
 }

@@ -54,6 +54,8 @@ ids! {
     InteractionId
     /// One authorization: a code and everything it bought.
     GrantId
+    /// One WebAuthn ceremony.
+    CeremonyId
     /// One line of the audit.
     AuditId
     /// One mail, to one address; its `Message-ID` too.

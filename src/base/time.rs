@@ -81,6 +81,11 @@ impl Time {
             .unwrap_or_else(|| format!("{} µs", self.0))
     }
 
+    /// In the words of `strftime`, UTC.
+    pub fn date(self, format: &str) -> String {
+        DateTime::from_timestamp_micros(self.0).map(|at| at.format(format).to_string()).unwrap_or_default()
+    }
+
     /// Reads RFC 3339 with any offset.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text).ok().map(|at| Self(at.timestamp_micros()))

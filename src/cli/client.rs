@@ -15,6 +15,7 @@ use crate::store::clients;
 use crate::store::clients::ClientRow;
 use crate::store::clients::NewClient;
 use crate::store::clients::Registered;
+use crate::store::grants;
 use anyhow::Context;
 use anyhow::bail;
 use clap::Subcommand;
@@ -157,9 +158,12 @@ async fn update(app: &App, id: &str, mut members: Map<String, Value>) -> anyhow:
 async fn delete(app: &App, id: String) -> anyhow::Result<Said> {
     let wanted = ClientId::from_text(&id);
     let entry = super::entry(app, What::ClientDeleted).client(&wanted);
+    let now = app.now();
     let deleted = app.store.write(move |c| {
         let deleted = clients::delete(c, &wanted)?;
         if deleted {
+            // Another client of that name would be somebody else.
+            grants::revoke_of_client(c, &wanted, now)?;
             audit::append(c, &entry)?;
         }
         Ok(deleted)

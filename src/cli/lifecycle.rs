@@ -2,12 +2,11 @@
 
 use super::Said;
 use crate::app::App;
-use crate::assurance::ledger::Method;
 use crate::interaction::brake;
 use crate::store::audit;
 use crate::store::audit::What;
 use crate::store::credentials;
-use crate::store::events;
+use crate::store::credentials::Kind;
 use crate::store::grants;
 use crate::store::sessions;
 use crate::store::users;
@@ -58,12 +57,10 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
     let entry = super::entry(app, What::UserFactorsReset).user(&id);
     let removed = app.store.write(move |c| {
-        let factors = credentials::of_user(c, &id)?.into_iter().filter(|factor| factor.method != Method::Pwd);
+        let factors = credentials::of_user(c, &id)?.into_iter().filter(|f| f.kind != Kind::Password);
         let factors = factors.collect::<Vec<_>>();
         for factor in &factors {
-            credentials::remove(c, &factor.id)?;
-            events::void(c, &factor.id, now)?;
-            grants::revoke_resting_on(c, &id, &factor.id, now)?;
+            credentials::take_away(c, &id, &factor.id, now)?;
         }
         if !factors.is_empty() {
             audit::append(c, &entry)?;

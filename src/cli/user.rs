@@ -7,7 +7,6 @@ use super::update;
 use super::update::Update;
 use crate::app::App;
 use crate::assurance::factors::SecondFactor;
-use crate::assurance::ledger::Method;
 use crate::base::id::CredentialId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
@@ -20,6 +19,7 @@ use crate::store::audit;
 use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
+use crate::store::credentials::Kind;
 use crate::store::events;
 use crate::store::grants;
 use crate::store::sessions;
@@ -199,7 +199,7 @@ async fn show(app: &App, name: &str) -> anyhow::Result<Said> {
     let factors = app.store.read(move |c| credentials::of_user(c, &id)).await?;
     let factors = factors
         .iter()
-        .map(|f| json!({"method": f.method.as_str(), "enrolled_at": f.enrolled_at.rfc3339()}))
+        .map(|f| json!({"method": f.kind.method().as_str(), "kind": f.kind.as_str(), "enrolled_at": f.enrolled_at.rfc3339()}))
         .collect::<Vec<_>>();
     let mut json = described(&user);
     if let Some(json) = json.as_object_mut() {
@@ -217,8 +217,8 @@ async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::
     app.store
         .write(move |c| {
             // Another password is another factor: what was shown with the old one, or rests in a page, is nothing any more.
-            for old in credentials::of_user(c, &id)?.iter().filter(|factor| factor.method == Method::Pwd) {
-                credentials::remove(c, &old.id)?;
+            for old in credentials::of_user(c, &id)?.iter().filter(|f| f.kind == Kind::Password) {
+                credentials::remove(c, &id, &old.id)?;
                 events::void(c, &old.id, now)?;
             }
             credentials::insert(c, &id, &factor)?;
@@ -301,14 +301,14 @@ async fn hashed(app: &App, password: &str, now: Time) -> anyhow::Result<Credenti
     let secret = app.passwords.hash(password, app.entropy.as_ref()).await;
     let secret = secret.map_err(|Busy| anyhow::anyhow!("argon2 can't run; is there enough memory?"))?;
     let id = CredentialId::generate(app.entropy.as_ref(), now);
-    Ok(Credential { id, method: Method::Pwd, secret, last_step: 0, enrolled_at: now })
+    Ok(Credential::new(id, Kind::Password, secret, now))
 }
 
 fn sealed(app: &App, secret: &TotpSecret, now: Time) -> anyhow::Result<Credential> {
     let id = CredentialId::generate(app.entropy.as_ref(), now);
     let sealed = app.master.seal(id.as_str(), secret.as_bytes(), app.entropy.as_ref());
     let secret = sealed.context("the TOTP secret can't be sealed")?;
-    Ok(Credential { id, method: Method::Otp, secret, last_step: 0, enrolled_at: now })
+    Ok(Credential::new(id, Kind::Totp, secret, now))
 }
 
 fn otpauth_uri(app: &App, secret: &TotpSecret, name: &str) -> anyhow::Result<String> {

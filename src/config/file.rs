@@ -42,6 +42,7 @@ pub struct LifetimesSection {
     id_token: Option<String>,
     session_idle: Option<String>,
     session: Option<String>,
+    remember: Option<String>,
     audit: Option<String>,
 }
 
@@ -129,6 +130,7 @@ impl LifetimesSection {
                 Seconds::days(90),
             )?,
             session: span("lifetimes.session", &self.session, Seconds::days(7), Seconds::days(365))?,
+            remember: span("lifetimes.remember", &self.remember, Seconds::days(180), Seconds::days(400))?,
             interaction: Seconds::minutes(10),
             interaction_most: Seconds::hours(1),
             audit: span("lifetimes.audit", &self.audit, Seconds::days(365), Seconds::days(3650))?,

@@ -62,6 +62,8 @@ pub struct Lifetimes {
     pub id_token: Seconds,
     pub session_idle: Seconds,
     pub session: Seconds,
+    /// How long a browser is known, and which accounts were used in it.
+    pub remember: Seconds,
     /// From the last completed step.
     pub interaction: Seconds,
     /// From its beginning.
@@ -179,6 +181,11 @@ impl Issuer {
     /// The absolute URL of one of our paths.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.0)
+    }
+
+    /// Scheme, host and port, with a path that says nothing.
+    pub fn address(&self) -> Option<Url> {
+        Url::parse(&self.0).ok()
     }
 
     /// The host, as a label for authenticator apps.

@@ -1,5 +1,8 @@
 //! What people prove themselves with, and what seals it at rest. No database and no pages.
 
+mod aaguid;
+pub mod passkey;
 pub mod password;
+pub mod recovery;
 pub mod seal;
 pub mod totp;

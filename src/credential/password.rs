@@ -115,6 +115,13 @@ impl Passwords {
         self.work(move || hashed(&argon2, password.0.as_bytes(), &salt)).await?.ok_or(Busy)
     }
 
+    /// The PHC string of a recovery code.
+    pub async fn hash_code(&self, code: &str, entropy: &dyn Entropy) -> Result<String, Busy> {
+        let (argon2, salt, code) =
+            (self.argon2.clone(), random::<16>(entropy), Zeroizing::new(code.to_owned()));
+        self.work(move || hashed(&argon2, code.as_bytes(), &salt)).await?.ok_or(Busy)
+    }
+
     /// Whether `password` is the one behind `stored`. Nobody's password takes as long as a wrong one.
     pub async fn verify(&self, stored: Option<&str>, password: &str) -> Result<bool, Busy> {
         let known = stored.is_some() && password.len() <= LONGEST;

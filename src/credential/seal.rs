@@ -62,6 +62,11 @@ impl MasterKey {
         base64url(&self.mac(purpose, parts).finalize().into_bytes())
     }
 
+    /// 32 bytes that nobody else can make: for what is shown once and not kept.
+    pub fn bytes(&self, purpose: &str, parts: &[&str]) -> [u8; 32] {
+        self.mac(purpose, parts).finalize().into_bytes().into()
+    }
+
     /// Whether `code` is the one of these parts, in constant time.
     pub fn is_code(&self, code: &str, purpose: &str, parts: &[&str]) -> bool {
         from_base64url(code).is_some_and(|code| self.mac(purpose, parts).verify_slice(&code).is_ok())

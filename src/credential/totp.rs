@@ -33,6 +33,14 @@ impl TotpSecret {
         &self.0
     }
 
+    /// Base 32 in groups, for who types it.
+    pub fn as_typed(&self) -> String {
+        let letters = self.generator(None, String::new()).map(|totp| totp.secret().to_base32());
+        let letters = letters.unwrap_or_default();
+        let groups = letters.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group));
+        groups.collect::<Vec<_>>().join(" ")
+    }
+
     /// The step whose code this is: the present one, the one before or the one after, if it is later than `spent`.
     pub fn matching_step(&self, code: &Code, now: Time, spent: i64) -> Option<i64> {
         let present = now.unix_seconds().div_euclid(STEP);

@@ -24,6 +24,8 @@ pub struct Try {
 }
 
 const LONGEST: Seconds = Seconds::minutes(15);
+/// Nobody waits for that.
+pub const LOCKED: Seconds = Seconds::days(3650);
 
 impl Try {
     pub fn of_user(method: Method, user: &UserId, source: &str, at_home: bool) -> Self {
@@ -47,25 +49,38 @@ impl Try {
 
     /// The proof was right: only that takes failures back, and only those of the same factor.
     pub fn take_back(&self, c: &mut Conn) -> Written<()> {
-        throttles::clear(c, &self.of_both())?;
+        // In the order in which tries take them.
         throttles::clear(c, &self.of_account())?;
+        throttles::clear(c, &self.of_both())?;
         throttles::lower(c, &self.of_source())
     }
 
     /// The proof was never looked at: the try did not happen.
     pub fn undo(&self, c: &mut Conn) -> Written<()> {
-        self.counters().iter().try_for_each(|counter| throttles::lower(c, &counter.key))
+        let mut keys = self.counters().into_iter().map(|counter| counter.key).collect::<Vec<_>>();
+        keys.sort();
+        keys.iter().try_for_each(|key| throttles::lower(c, key))
     }
 
     fn counters(&self) -> Vec<Counter> {
-        let counter = |key, free, first_wait, longest_wait| Counter { key, free, first_wait, longest_wait };
+        let counter = |key, free, first_wait, longest_wait| Counter {
+            key,
+            free,
+            first_wait,
+            longest_wait,
+            memory: Seconds::days(1),
+        };
         let mut counters = vec![
             counter(self.of_both(), 5, Seconds(2), LONGEST),
             counter(self.of_source(), 100, Seconds(2), LONGEST),
         ];
         match self.method {
-            // Of a code only a million exist: a hundred in a row, from wherever, and there is one try a day.
-            Method::Otp => counters.push(counter(self.of_account(), 100, Seconds::days(1), Seconds::days(1))),
+            // Of a code only a million exist: after a hundred failures in a row, from wherever and over whatever time, the
+            // factor is locked until an administrator frees it.
+            Method::Otp | Method::Recovery => {
+                let locked = counter(self.of_account(), 100, LOCKED, LOCKED);
+                counters.push(Counter { memory: LOCKED, ..locked });
+            }
             _ if self.at_home => {}
             _ => counters.push(counter(self.of_account(), 100, Seconds::minutes(1), LONGEST)),
         }
@@ -88,14 +103,18 @@ impl Try {
 /// Counts a source's try to make an account; or says until when it makes none.
 pub fn count_creation(c: &mut Conn, source: &str, now: Time) -> Written<Result<(), Time>> {
     let key = format!("create source {source}");
-    let counter = Counter { key, free: 20, first_wait: Seconds::minutes(1), longest_wait: LONGEST };
+    let (first_wait, memory) = (Seconds::minutes(1), Seconds::days(1));
+    let counter = Counter { key, free: 20, first_wait, longest_wait: LONGEST, memory };
     throttles::raise(c, &[counter], now)
 }
 
 /// An administrator frees a user who was braked by others.
 pub fn unlock(c: &mut Conn, user: &UserId) -> Written<()> {
-    let keys = [Method::Pwd, Method::Otp].map(|method| account_key(method, user.as_str()));
-    keys.iter().try_for_each(|key| throttles::clear(c, key))
+    for method in [Method::Otp, Method::Pwd, Method::Recovery] {
+        throttles::clear(c, &account_key(method, user.as_str()))?;
+        throttles::clear_all(c, &format!("{} both {user} ", method.as_str()))?;
+    }
+    Ok(())
 }
 
 fn account_key(method: Method, about: &str) -> String {

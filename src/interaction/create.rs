@@ -20,6 +20,7 @@ use crate::store::audit::Actor;
 use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
+use crate::store::credentials::Kind;
 use crate::store::interactions;
 use crate::store::lost;
 use crate::store::users;
@@ -60,13 +61,15 @@ async fn add(app: &App, on: &Interaction, name: LoginName, secret: String) -> Re
     let (now, entropy) = (app.now(), app.entropy.as_ref());
     let user = UserId::generate(entropy, now);
     let id = CredentialId::generate(entropy, now);
-    let credential = Credential { id, method: Method::Pwd, secret, last_step: 0, enrolled_at: now };
+    let credential = Credential::new(id, Kind::Password, secret, now);
     let proof = Proof {
         id: EventId::generate(entropy, now),
         method: Method::Pwd.as_str().to_owned(),
         at: now,
         credential: credential.id.clone(),
         factor_enrolled_at: now,
+        uv: false,
+        device_bound: false,
     };
     let person = Person { user: user.clone(), username: name.as_str().to_owned() };
     let progress = super::json(&on.progress.proved(person, proof))?;

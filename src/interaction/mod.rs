@@ -4,18 +4,23 @@
 pub mod approval;
 pub mod brake;
 pub mod create;
+pub mod enrol;
+pub mod mail_code;
 pub mod next_step;
+pub mod passkey;
 pub mod progress;
 pub mod prove;
 pub mod sentence;
 pub mod settle;
 pub mod submit;
+pub mod told;
 
 use crate::app::App;
 use crate::assurance::factors::Account;
 use crate::assurance::ledger::Event;
 use crate::assurance::need::Need;
 use crate::base::id::BrowserId;
+use crate::base::id::CredentialId;
 use crate::base::id::InteractionId;
 use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
@@ -26,11 +31,15 @@ use crate::store::consents;
 use crate::store::credentials;
 use crate::store::interactions;
 use crate::store::interactions::InteractionRow;
+use crate::store::remembered;
+use crate::store::remembered::Remembered;
 use crate::store::sessions;
 use crate::store::sessions::Browser;
 use crate::store::sessions::Session;
+use crate::store::users;
 use approval::Approval;
 use next_step::Stand;
+use next_step::Task;
 use progress::Progress;
 use serde::Deserialize;
 use serde::Serialize;
@@ -51,6 +60,9 @@ pub struct Ask {
     /// What the application wants approved.
     #[serde(default)]
     pub approval: Option<Approval>,
+    /// What the person came for, once the need is met.
+    #[serde(default)]
+    pub task: Option<Task>,
     /// Of its pages, if it names one that is known here.
     #[serde(default)]
     pub language: Option<Language>,
@@ -99,11 +111,16 @@ pub struct Interaction {
     pub progress: Progress,
     pub browser: Browser,
     pub account: Option<Account>,
-    pub then_body: String,
     /// Where the request comes from that goes on with it.
     pub source: String,
+    /// Accounts that were used in this browser before.
+    pub accounts: Vec<Remembered>,
     /// What its person has approved before.
     remembered: Vec<String>,
+    /// Its person has a verified address.
+    has_address: bool,
+    /// Every factor that its person has, those too that can prove nothing more.
+    factors: Vec<CredentialId>,
     row: InteractionRow,
 }
 
@@ -164,6 +181,7 @@ pub async fn load(
     source: String,
 ) -> Result<Option<Interaction>, StoreError> {
     let (now, life, cookie, id) = (app.now(), app.session_life(), cookie.clone(), id.clone());
+    let mails = app.mail.is_some();
     let loaded = app.store.read(move |c| {
         let Some(browser) = sessions::browser(c, &cookie, life, now)? else { return Ok(None) };
         let Some(row) = interactions::load(c, &id, &browser.id, now)? else { return Ok(None) };
@@ -174,8 +192,27 @@ pub async fn load(
             (Some(user), Some(approval)) => consents::of(c, user, &approval.client)?,
             _ => Vec::new(),
         };
-        let then_body = row.then_body.clone();
-        Ok(Some(Interaction { ask, progress, browser, account, then_body, source, remembered, row }))
+        let factors = match user {
+            Some(user) => credentials::of_user(c, user)?.into_iter().map(|factor| factor.id).collect(),
+            None => Vec::new(),
+        };
+        let has_address = match user {
+            Some(user) if mails => !users::addresses(c, user)?.is_empty(),
+            _ => false,
+        };
+        let accounts = if user.is_none() { remembered::of_browser(c, &browser.id)? } else { Vec::new() };
+        Ok(Some(Interaction {
+            ask,
+            progress,
+            browser,
+            account,
+            source,
+            accounts,
+            remembered,
+            has_address,
+            factors,
+            row,
+        }))
     });
     loaded.await
 }
@@ -189,6 +226,11 @@ fn parsed(row: &InteractionRow) -> Option<(Ask, Progress)> {
 impl Interaction {
     pub fn id(&self) -> &InteractionId {
         &self.row.id
+    }
+
+    /// What follows: its kind, and what only the feature of that kind reads.
+    pub fn then(&self) -> (&str, &str) {
+        (&self.row.then_kind, &self.row.then_body)
     }
 
     pub fn step(&self) -> i64 {
@@ -209,20 +251,21 @@ impl Interaction {
 
     /// What was shown here, as events. A factor that was removed or replaced meanwhile takes its proofs with it.
     fn proofs(&self) -> impl Iterator<Item = Event> {
-        let factors = self.account.iter().flat_map(|account| &account.factors);
-        let there = factors.map(|factor| &factor.credential).collect::<Vec<_>>();
-        let standing = self.progress.proofs.iter().filter(move |proof| there.contains(&&proof.credential));
+        let standing = self.progress.proofs.iter().filter(|proof| self.factors.contains(&proof.credential));
         standing.map(|proof| proof.event(self.id()))
     }
 
     /// Where it stands, with everything that was shown.
-    pub fn stand<'a>(&'a self, events: &'a [Event]) -> Stand<'a> {
+    pub fn stand<'a>(&'a self, app: &App, events: &'a [Event]) -> Stand<'a> {
         Stand {
             events,
             account: self.account.as_ref(),
             signed_in: self.session().is_some(),
             anybody: !self.browser.sessions.is_empty(),
+            remembers: !self.accounts.is_empty(),
             remembered: &self.remembered,
+            passkeys: app.passkeys.is_some(),
+            mails_codes: self.has_address && app.mail.is_some() && self.ask.task.is_none(),
         }
     }
 

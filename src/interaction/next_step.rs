@@ -1,6 +1,7 @@
 //! The dispatcher: from an open interaction to the one thing that comes next. Pure; every step returns to it.
 
 use super::Ask;
+use super::enrol::Enrolment;
 use super::progress::Person;
 use super::progress::Progress;
 use crate::assurance::Decision;
@@ -14,21 +15,40 @@ use crate::assurance::ledger::Method;
 use crate::assurance::need::Need;
 use crate::assurance::need::Requested;
 use crate::assurance::plan::Menu;
+use crate::assurance::plan::Step;
 use crate::assurance::policy::Policy;
+use crate::assurance::strongest;
 use crate::base::time::Time;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
+use serde::Deserialize;
+use serde::Serialize;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Which of those who are signed in here?
+    /// Which of those who are signed in or remembered here?
     Select,
     /// Who are you, and prove it.
-    SignIn,
+    SignIn {
+        /// A passkey may do.
+        passkey: bool,
+    },
     /// Make an account.
     Create,
-    /// Prove that it is still you: this way, or one of the others.
-    Prove { person: Person, method: Method, others: Vec<Method> },
+    /// Prove that it is still you: this way, or one of the others, in turn.
+    Prove {
+        person: Person,
+        step: Step,
+        others: Vec<Step>,
+        /// It is asked for because something shall be set up after it.
+        to_enrol: bool,
+    },
+    /// Enter the code that was mailed to you, before something is set up.
+    ConfirmMail(Person),
+    /// Set this up, or one of the others.
+    Enrol { person: Person, what: Enrolment, others: Vec<Enrolment> },
+    /// Keep these recovery codes.
+    OfferCodes(Person),
     /// What was proved becomes a session before the person is asked to approve: who says no stays signed in.
     Settle,
     /// May the application have this?
@@ -37,6 +57,13 @@ pub enum Next {
     Answer(Assurance),
     /// It can't be, or shall not be.
     End(Fault),
+}
+
+/// What somebody came for by themself, rather than being asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    Enrol(Enrolment),
+    RecoveryCodes,
 }
 
 /// Where an interaction stands, as far as it does not say so itself.
@@ -49,8 +76,14 @@ pub struct Stand<'a> {
     pub signed_in: bool,
     /// Somebody is.
     pub anybody: bool,
+    /// Accounts were used in this browser before.
+    pub remembers: bool,
     /// What its person has approved before.
     pub remembered: &'a [String],
+    /// Passkeys can be used here at all.
+    pub passkeys: bool,
+    /// A code has to be mailed, and come back, before something is set up in the middle of a request.
+    pub mails_codes: bool,
 }
 
 /// Past these an interaction ends; of a code only a million exist, so fewer guesses.
@@ -68,10 +101,10 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
         return Next::End(Fault::new(ErrorCode::AccessDenied, "The account can't be used any more."));
     }
     let mut decided = decision(&ask.need);
-    if progress.declined && !matches!(decided, Decision::Satisfied(_)) {
+    if progress.declined && !(matches!(decided, Decision::Satisfied(_)) && ask.task.is_none()) {
         // A preference that was declined does not stand in the way of an answer (OIDC Core §5.5.1.1).
         decided = decision(&ask.need.without_preference());
-        if !matches!(decided, Decision::Satisfied(_)) {
+        if !matches!(decided, Decision::Satisfied(_)) || ask.task.is_some() {
             return Next::End(declined(&ask.need, at.account));
         }
     }
@@ -79,18 +112,21 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
         return Next::End(Fault::new(ErrorCode::AccessDenied, "Too many proofs failed; start again."));
     }
     match (decided, &progress.person) {
-        (Decision::Satisfied(_), Some(_)) if unapproved && !progress.proofs.is_empty() => Next::Settle,
-        (Decision::Satisfied(_), Some(person)) if unapproved => Next::Approve(person.clone()),
-        (Decision::Satisfied(assurance), _) => Next::Answer(assurance),
-        (Decision::Challenge(_), None) => who(ask, progress, at),
+        (Decision::Satisfied(assurance), Some(person)) => {
+            let open = open_task(ask, progress, person, at);
+            open.unwrap_or_else(|| satisfied(assurance, person, progress, unapproved))
+        }
+        (Decision::Satisfied(assurance), None) => Next::Answer(assurance),
+        (Decision::Challenge(menu), None) => who(ask, progress, at, &menu),
         // Nothing stands between the proof and the answer where the person is known already.
-        (Decision::Challenge(_), Some(person))
+        (Decision::Challenge(_) | Decision::Enrol(_), Some(person))
             if unapproved && at.signed_in && progress.proofs.is_empty() =>
         {
             Next::Approve(person.clone())
         }
-        (Decision::Challenge(menu), Some(person)) => prove(&menu, person, progress, ask),
-        (Decision::Enrol(_) | Decision::Refuse(_), _) => Next::End(refusal(Reason::Unmet)),
+        (Decision::Challenge(menu), Some(person)) => prove(&menu, person, progress, ask, at, false),
+        (Decision::Enrol(menu), Some(person)) => enrol(&menu, person, ask, progress, at, policy, now),
+        (Decision::Enrol(_), None) | (Decision::Refuse(_), _) => Next::End(refusal(Reason::Unmet)),
     }
 }
 
@@ -104,7 +140,11 @@ pub fn refusal(reason: Reason) -> Fault {
         Reason::LoginRequired => {
             (ErrorCode::LoginRequired, "The user would have to act, and prompt=none forbids it.")
         }
-        Reason::WouldEnrol | Reason::Unmet => (
+        Reason::WouldEnrol => (
+            ErrorCode::InteractionRequired,
+            "The user would have to set up a factor, and prompt=none forbids it.",
+        ),
+        Reason::Unmet => (
             ErrorCode::UnmetAuthenticationRequirements,
             "The user has no factors that could meet the requested authentication.",
         ),
@@ -112,23 +152,95 @@ pub fn refusal(reason: Reason) -> Fault {
     Fault::new(code, description)
 }
 
-fn who(ask: &Ask, progress: &Progress, at: &Stand) -> Next {
+fn who(ask: &Ask, progress: &Progress, at: &Stand, menu: &Menu) -> Next {
     if progress.creating.unwrap_or(ask.create) {
         return Next::Create;
     }
-    if ask.select && at.anybody && !progress.elsewhere { Next::Select } else { Next::SignIn }
+    let choice = if at.anybody { ask.select } else { at.remembers && ask.need.subject.is_none() };
+    if choice && !progress.elsewhere && !progress.chosen && progress.typed.is_none() {
+        return Next::Select;
+    }
+    Next::SignIn { passkey: at.passkeys && menu.next_steps().contains(&Step::PASSKEY) }
 }
 
-fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask) -> Next {
-    let ways = menu.next_methods().into_iter().filter(|method| matches!(method, Method::Pwd | Method::Otp));
-    let ways = ways.collect::<Vec<_>>();
-    let chosen = ways.iter().find(|method| progress.way.as_deref() == Some(method.as_str()));
-    let Some(method) = chosen.or(ways.first()).copied() else {
+fn satisfied(assurance: Assurance, person: &Person, progress: &Progress, unapproved: bool) -> Next {
+    match unapproved {
+        true if !progress.proofs.is_empty() => Next::Settle,
+        true => Next::Approve(person.clone()),
+        false => Next::Answer(assurance),
+    }
+}
+
+/// What somebody came for; and recovery codes, after the first factor that can be lost.
+fn open_task(ask: &Ask, progress: &Progress, person: &Person, at: &Stand) -> Option<Next> {
+    let codes = || Next::OfferCodes(person.clone());
+    match ask.task {
+        Some(Task::Enrol(what)) if !progress.enrolled => {
+            return Some(Next::Enrol { person: person.clone(), what, others: Vec::new() });
+        }
+        Some(Task::RecoveryCodes) if !progress.codes_settled => return Some(codes()),
+        _ => {}
+    }
+    let has_codes =
+        at.account.iter().flat_map(|account| &account.factors).any(|f| f.method == Method::Recovery);
+    (progress.enrolled && !progress.codes_settled && !has_codes).then(codes)
+}
+
+fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask, at: &Stand, to_enrol: bool) -> Next {
+    let factors = at.account.map(|account| account.factors.as_slice()).unwrap_or_default();
+    // Once its events are gone, the menu is the one for strangers: this person is known, and so is what they have.
+    let has = |step: &Step| factors.iter().any(|f| f.method == step.method && f.uv >= step.uv);
+    let possible = |step: &Step| step.method != Method::Webauthn || at.passkeys;
+    let mut steps = menu.next_steps();
+    steps.retain(|step| has(step) && possible(step));
+    let chosen = steps.iter().position(|step| progress.way.as_deref() == Some(step.as_str()));
+    steps.rotate_left(chosen.unwrap_or(0));
+    let Some((step, others)) = steps.split_first() else {
         // Only the page of a first proof leads on from here.
-        return if ask.need.subject.is_none() { Next::SignIn } else { Next::End(refusal(Reason::Unmet)) };
+        let passkey = at.passkeys && menu.next_steps().contains(&Step::PASSKEY);
+        return match ask.need.subject.is_none() {
+            true => Next::SignIn { passkey },
+            false => Next::End(refusal(Reason::Unmet)),
+        };
     };
-    let others = ways.into_iter().filter(|other| *other != method).collect();
-    Next::Prove { person: person.clone(), method, others }
+    Next::Prove { person: person.clone(), step: *step, others: others.to_vec(), to_enrol }
+}
+
+/// A new factor opens no more than what the strongest one that is there, shown in this interaction, has opened (attack: a
+/// thief of the password sets up a factor of their own). A recovery code opens nothing here.
+fn enrol(
+    menu: &Menu,
+    person: &Person,
+    ask: &Ask,
+    progress: &Progress,
+    at: &Stand,
+    policy: &Policy,
+    now: Time,
+) -> Next {
+    let unmet = || Next::End(refusal(Reason::Unmet));
+    let Some(account) = at.account else { return unmet() };
+    let Some(guard) = strongest(&ask.need, account, policy, now) else { return unmet() };
+    let view = SessionView { user: &person.user, events: at.events };
+    match decide(&guard, Some(&view), Some(account), policy, now) {
+        Decision::Satisfied(_) if at.mails_codes && !progress.mail_confirmed => {
+            Next::ConfirmMail(person.clone())
+        }
+        Decision::Satisfied(_) => {
+            let offered = menu.next_steps().into_iter().filter_map(Enrolment::of);
+            let mut offered =
+                offered.filter(|what| *what == Enrolment::Totp || at.passkeys).collect::<Vec<_>>();
+            let chosen = offered.iter().position(|what| progress.way.as_deref() == Some(what.as_str()));
+            offered.rotate_left(chosen.unwrap_or(0));
+            match offered.split_first() {
+                Some((what, others)) => {
+                    Next::Enrol { person: person.clone(), what: *what, others: others.to_vec() }
+                }
+                None => unmet(),
+            }
+        }
+        Decision::Challenge(menu) => prove(&menu, person, progress, ask, at, true),
+        Decision::Enrol(_) | Decision::Refuse(_) => unmet(),
+    }
 }
 
 fn declined(need: &Need, account: Option<&Account>) -> Fault {

@@ -37,6 +37,23 @@ pub struct Progress {
     /// Whether an account shall be made, once the person has said so; until then the request decides.
     #[serde(default)]
     pub creating: Option<bool>,
+    /// The name in `typed` was chosen from those that are remembered here, and no other one is meant.
+    #[serde(default)]
+    pub chosen: bool,
+    /// A factor was set up here.
+    #[serde(default)]
+    pub enrolled: bool,
+    /// Recovery codes were kept, or not wanted.
+    #[serde(default)]
+    pub codes_settled: bool,
+    /// How many codes were mailed, and whether the last one came back.
+    #[serde(default)]
+    pub mailed: u32,
+    #[serde(default)]
+    pub mail_confirmed: bool,
+    /// A passkey was shown that nobody has here any more (base64url of its id): the browser may forget it.
+    #[serde(default)]
+    pub unknown_passkey: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +70,10 @@ pub struct Proof {
     pub at: Time,
     pub credential: CredentialId,
     pub factor_enrolled_at: Time,
+    #[serde(default)]
+    pub uv: bool,
+    #[serde(default)]
+    pub device_bound: bool,
 }
 
 /// What the next page says about the last step.
@@ -60,6 +81,17 @@ pub struct Proof {
 pub enum Notice {
     WrongPassword,
     WrongCode,
+    WrongRecoveryCode,
+    /// The passkey was refused, or never came.
+    WrongPasskey,
+    /// Its ceremony is over: too late, or answered already.
+    LatePasskey,
+    UnknownPasskey,
+    /// It is somebody's already.
+    PasskeyTaken,
+    /// The code that completes the set-up of an authenticator app.
+    WrongSetupCode,
+    WrongMailCode,
     NameTaken,
     BadName,
     BadPassword(BadPassword),
@@ -88,13 +120,22 @@ impl Progress {
 
     /// One more try, which is a failure until it turns out not to be.
     pub fn tried(&self, method: Method, typed: Option<LoginName>) -> Self {
-        let mut tried = Self { typed, ..self.clone() };
-        if method == Method::Otp {
-            tried.wrong_codes += 1;
-            tried.notice = Some(Notice::WrongCode);
-        } else {
-            tried.wrong_passwords += 1;
-            tried.notice = Some(Notice::WrongPassword);
+        let mut tried = Self { typed, unknown_passkey: None, ..self.clone() };
+        match method {
+            Method::Otp => {
+                tried.wrong_codes += 1;
+                tried.notice = Some(Notice::WrongCode);
+            }
+            Method::Recovery => {
+                tried.wrong_codes += 1;
+                tried.notice = Some(Notice::WrongRecoveryCode);
+            }
+            Method::Pwd => {
+                tried.wrong_passwords += 1;
+                tried.notice = Some(Notice::WrongPassword);
+            }
+            // There is nothing to guess: each ceremony has a challenge of its own.
+            Method::Webauthn => tried.notice = Some(Notice::WrongPasskey),
         }
         tried
     }
@@ -102,29 +143,35 @@ impl Progress {
     /// `proof` was given by `person`.
     pub fn proved(&self, person: Person, proof: Proof) -> Self {
         let mut proved = self.clone();
-        match proof.method.as_str() {
-            "otp" => proved.wrong_codes = 0,
-            _ => proved.wrong_passwords = 0,
+        match proof.method() {
+            Method::Otp | Method::Recovery => proved.wrong_codes = 0,
+            Method::Pwd => proved.wrong_passwords = 0,
+            Method::Webauthn => {}
         }
         proved.person = Some(person);
         proved.proofs.push(proof);
         proved.notice = None;
         proved.typed = None;
         proved.way = None;
+        proved.unknown_passkey = None;
         proved
     }
 }
 
 impl Proof {
+    fn method(&self) -> Method {
+        Method::parse(&self.method).unwrap_or(Method::Pwd)
+    }
+
     pub fn event(&self, interaction: &InteractionId) -> Event {
         Event {
             id: self.id.clone(),
-            method: Method::parse(&self.method).unwrap_or(Method::Pwd),
+            method: self.method(),
             at: self.at,
             interaction: interaction.clone(),
             credential: self.credential.clone(),
-            uv: false,
-            device_bound: false,
+            uv: self.uv,
+            device_bound: self.device_bound,
             attested: false,
             factor_enrolled_at: self.factor_enrolled_at,
         }

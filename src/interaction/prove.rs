@@ -6,11 +6,14 @@ use super::brake::Try;
 use super::progress::Person;
 use super::progress::Progress;
 use super::progress::Proof;
+use super::told;
+use super::told::Letter;
 use crate::app::App;
 use crate::assurance::ledger::Method;
 use crate::base::id::EventId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
+use crate::credential::recovery::RecoveryCode;
 use crate::credential::totp::Code;
 use crate::credential::totp::TotpSecret;
 use crate::store::StoreError;
@@ -20,9 +23,11 @@ use crate::store::audit::Entry;
 use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
+use crate::store::credentials::Kind;
 use crate::store::interactions;
 use crate::store::interactions::InteractionRow;
-use crate::store::sessions;
+use crate::store::recovery_codes;
+use crate::store::remembered;
 use crate::store::users;
 use crate::store::users::LoginName;
 use thiserror::Error;
@@ -46,8 +51,8 @@ pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) ->
         let user = name.map(|name| users::by_login_name(c, &name)).transpose()?.flatten();
         // A name that nobody has costs the same statements.
         let id = user.as_ref().map_or_else(|| UserId::from_text(""), |user| user.id.clone());
-        let password = credentials::of_user(c, &id)?.into_iter().find(|f| f.method == Method::Pwd);
-        let at_home = sessions::was_here(c, &browser, &id)?;
+        let password = credentials::of_user(c, &id)?.into_iter().find(|f| f.kind == Kind::Password);
+        let at_home = remembered::knows(c, &browser, &id)?;
         Ok(user.map(|user| (user, password, at_home)))
     });
     let found = found.await?;
@@ -73,7 +78,7 @@ pub async fn password(
     person: &Person,
     password: &str,
 ) -> Result<(), ProveError> {
-    let (credential, at_home) = factor(app, on, &person.user, Method::Pwd).await?;
+    let (credential, at_home) = factor(app, on, &person.user, Kind::Password).await?;
     let this = Try::of_user(Method::Pwd, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Pwd, None);
     let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
@@ -82,7 +87,7 @@ pub async fn password(
 
 /// RFC 6238 §5.2: the code counts once, here or in any other process.
 pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> Result<(), ProveError> {
-    let (credential, at_home) = factor(app, on, &person.user, Method::Otp).await?;
+    let (credential, at_home) = factor(app, on, &person.user, Kind::Totp).await?;
     let this = Try::of_user(Method::Otp, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Otp, None);
     let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
@@ -104,13 +109,60 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
             false => crate::store::lost(),
         }
     });
-    match spent.await {
+    once(app, on, Method::Otp, spent.await).await
+}
+
+/// A code of the set works once, here or in any other process.
+pub async fn recovery(app: &App, on: &Interaction, person: &Person, code: &str) -> Result<(), ProveError> {
+    let (set, at_home) = factor(app, on, &person.user, Kind::Recovery).await?;
+    let this = Try::of_user(Method::Recovery, &person.user, &on.source, at_home);
+    let tried = on.progress.tried(Method::Recovery, None);
+    let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
+    let (Some(set), Some(code)) = (set, RecoveryCode::parse(code)) else {
+        return failed(app, on, Method::Recovery).await;
+    };
+    let (id, selector) = (set.id.clone(), code.selector().to_owned());
+    let stored = app.store.read(move |c| recovery_codes::find(c, &id, &selector)).await?;
+    let secret = stored.as_ref().map(|stored| stored.secret.as_str());
+    let Ok(right) = app.passwords.verify(secret, code.secret()).await else {
+        return Err(not_looked_at(app, on, row, this).await?);
+    };
+    let (Some(stored), true) = (stored, right) else { return failed(app, on, Method::Recovery).await };
+    let now = app.now();
+    let progress = json(&proved(app, on, person.clone(), &set, now))?;
+    let (expires_at, entry) = (on.expires_at(app, now), given(app, on, person, Method::Recovery));
+    let letter = Letter::about(app, on, person, told::What::RecoveryUsed);
+    let spent = app.store.write(move |c| {
+        if !recovery_codes::spend(c, &stored.id, now)? {
+            return Ok(false);
+        }
+        letter.iter().try_for_each(|letter| letter.post(c))?;
+        this.take_back(c)?;
+        audit::append(c, &entry)?;
+        match interactions::advance(c, &row, &progress, expires_at)? {
+            true => Ok(true),
+            false => crate::store::lost(),
+        }
+    });
+    let spent = spent.await;
+    app.mail_waiting.notify_one();
+    once(app, on, Method::Recovery, spent).await
+}
+
+/// What could be spent only once was spent here, or was not.
+async fn once(
+    app: &App,
+    on: &Interaction,
+    method: Method,
+    spent: Result<bool, StoreError>,
+) -> Result<(), ProveError> {
+    match spent {
         Ok(true) => {
-            app.metrics.proof(Method::Otp, "given");
+            app.metrics.proof(method, "given");
             Ok(())
         }
         Err(StoreError::Lost) => Ok(()),
-        Ok(false) => failed(app, on, Method::Otp).await,
+        Ok(false) => failed(app, on, method).await,
         Err(error) => Err(error.into()),
     }
 }
@@ -157,14 +209,7 @@ async fn finish_password(
 ) -> Result<(), ProveError> {
     let stored = known.1.as_ref().map(|credential| credential.secret.as_str());
     let Ok(right) = app.passwords.verify(stored, password).await else {
-        // Nobody looked at it, so it was no failure.
-        let (before, expires_at) = (json(&on.progress)?, on.expires_at(app, app.now()));
-        let undone = app.store.write(move |c| {
-            this.undo(c)?;
-            interactions::advance(c, &row, &before, expires_at)
-        });
-        undone.await?;
-        return Err(ProveError::Busy);
+        return Err(not_looked_at(app, on, row, this).await?);
     };
     let ((Some(person), Some(credential)), true) = (known, right) else {
         return failed(app, on, Method::Pwd).await;
@@ -184,13 +229,42 @@ async fn finish_password(
     Ok(())
 }
 
+/// Nobody looked at it, so it was no failure.
+async fn not_looked_at(
+    app: &App,
+    on: &Interaction,
+    row: InteractionRow,
+    this: Try,
+) -> Result<ProveError, StoreError> {
+    let (before, expires_at) = (json(&on.progress)?, on.expires_at(app, app.now()));
+    let undone = app.store.write(move |c| {
+        this.undo(c)?;
+        interactions::advance(c, &row, &before, expires_at)
+    });
+    undone.await?;
+    Ok(ProveError::Busy)
+}
+
+/// Says more about a step that was taken.
+pub(super) async fn note(
+    app: &App,
+    on: &Interaction,
+    row: &InteractionRow,
+    progress: &Progress,
+) -> Result<(), StoreError> {
+    let (row, json, expires_at) = (row.clone(), json(progress)?, on.expires_at(app, app.now()));
+    app.store.write(move |c| interactions::advance(c, &row, &json, expires_at)).await.map(drop)
+}
+
 fn proved(app: &App, on: &Interaction, person: Person, credential: &Credential, now: Time) -> Progress {
     let proof = Proof {
         id: EventId::generate(app.entropy.as_ref(), now),
-        method: credential.method.as_str().to_owned(),
+        method: credential.kind.method().as_str().to_owned(),
         at: now,
         credential: credential.id.clone(),
         factor_enrolled_at: credential.enrolled_at,
+        uv: false,
+        device_bound: false,
     };
     on.progress.proved(person, proof)
 }
@@ -200,14 +274,14 @@ async fn factor(
     app: &App,
     on: &Interaction,
     user: &UserId,
-    method: Method,
+    kind: Kind,
 ) -> Result<(Option<Credential>, bool), StoreError> {
     let (user, browser) = (user.clone(), on.browser.id.clone());
     app.store
         .read(move |c| {
             let factors = credentials::of_user(c, &user)?;
-            let at_home = sessions::was_here(c, &browser, &user)?;
-            Ok((factors.into_iter().find(|factor| factor.method == method), at_home))
+            let at_home = remembered::knows(c, &browser, &user)?;
+            Ok((factors.into_iter().find(|factor| factor.kind == kind), at_home))
         })
         .await
 }
@@ -220,7 +294,7 @@ fn matching_step(app: &App, credential: &Credential, code: &str, now: Time) -> O
     TotpSecret::from_bytes(secret?).matching_step(&Code::parse(code)?, now, credential.last_step)
 }
 
-async fn failed(app: &App, on: &Interaction, method: Method) -> Result<(), ProveError> {
+pub(super) async fn failed(app: &App, on: &Interaction, method: Method) -> Result<(), ProveError> {
     tracing::info!(interaction = %on.id(), method = method.as_str(), "proof.failed");
     app.metrics.proof(method, "failed");
     Ok(refused(app, on, method.as_str()).await?)
@@ -233,7 +307,7 @@ async fn refused(app: &App, on: &Interaction, reason: &str) -> Result<(), StoreE
     app.store.write(move |c| audit::append(c, &entry)).await
 }
 
-fn given(app: &App, on: &Interaction, person: &Person, method: Method) -> Entry {
+pub(super) fn given(app: &App, on: &Interaction, person: &Person, method: Method) -> Entry {
     app.entry(Actor::User, What::Proof).user(&person.user).source(&on.source).because(method.as_str())
 }
 

@@ -59,6 +59,7 @@ mod tests {
             anew,
             silent: false,
             subject: None,
+            without_recovery: false,
             interaction: None,
         };
         let event = Event {

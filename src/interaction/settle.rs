@@ -21,6 +21,7 @@ use crate::store::credentials;
 use crate::store::events;
 use crate::store::interactions;
 use crate::store::lost;
+use crate::store::remembered;
 use crate::store::sessions;
 use crate::store::sessions::Browser;
 use crate::store::sessions::SessionLife;
@@ -41,6 +42,8 @@ struct Ledger {
     secret: Option<SecretHash>,
     entry: Option<Entry>,
     life: SessionLife,
+    /// The browser is.
+    known_until: Time,
     now: Time,
 }
 
@@ -109,7 +112,10 @@ impl Ledger {
         });
         let secret = cookie.as_ref().map(Secret::hash);
         let (browser, user) = (interaction.browser.clone(), person.user.clone());
-        Ok((Self { browser, user, session, is_new, proofs, secret, entry, life, now }, cookie))
+        let lifetimes = app.config.lifetimes;
+        let known_until = now.plus(lifetimes.remember.max(lifetimes.session));
+        let ledger = Self { browser, user, session, is_new, proofs, secret, entry, life, known_until, now };
+        Ok((ledger, cookie))
     }
 
     /// The methods of a session that is opened.
@@ -125,12 +131,13 @@ impl Ledger {
         }
         // Session fixation: whoever knew the secret before the proof does not know it after.
         if let Some(secret) = &self.secret
-            && !sessions::rotate(c, &self.browser, secret, self.now.plus(self.life.whole))?
+            && !sessions::rotate(c, &self.browser, secret, self.known_until)?
         {
             return lost();
         }
         if self.is_new {
             sessions::open(c, &self.session, (&self.browser.id, &self.user), self.life, self.now)?;
+            remembered::note(c, &self.browser.id, &self.user, self.now)?;
         }
         events::append(c, &self.session, &self.proofs)?;
         self.entry.iter().try_for_each(|entry| audit::append(c, entry))?;

@@ -4,17 +4,26 @@
 use super::Interaction;
 use super::approval;
 use super::create;
+use super::enrol;
+use super::enrol::Enrolment;
+use super::mail_code;
 use super::next_step::Next;
 use super::next_step::next_step;
+use super::passkey;
+use super::passkey::Answer;
 use super::progress::Person;
 use super::progress::Progress;
 use super::prove;
 use super::prove::ProveError;
 use crate::app::App;
 use crate::assurance::ledger::Method;
+use crate::base::id::UserId;
 use crate::protocol::parameters::Parameters;
 use crate::store::StoreError;
 use crate::store::interactions;
+use crate::store::remembered;
+use crate::store::users::LoginName;
+use serde_json::Value;
 
 /// The page that a form belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +33,12 @@ pub enum Page {
     Create,
     Password,
     Totp,
+    Passkey,
+    Recovery,
+    MailCode,
+    EnrolPasskey,
+    EnrolTotp,
+    RecoveryCodes,
     Consent,
 }
 
@@ -36,8 +51,20 @@ pub enum Submitted {
 }
 
 impl Page {
-    const ALL: [Self; 6] =
-        [Self::SelectAccount, Self::Login, Self::Create, Self::Password, Self::Totp, Self::Consent];
+    const ALL: [Self; 12] = [
+        Self::SelectAccount,
+        Self::Login,
+        Self::Create,
+        Self::Password,
+        Self::Totp,
+        Self::Passkey,
+        Self::Recovery,
+        Self::MailCode,
+        Self::EnrolPasskey,
+        Self::EnrolTotp,
+        Self::RecoveryCodes,
+        Self::Consent,
+    ];
 
     /// The name of the page, in `data-page` and in the address of its form.
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +74,12 @@ impl Page {
             Self::Create => "create",
             Self::Password => "password",
             Self::Totp => "totp",
+            Self::Passkey => "passkey",
+            Self::Recovery => "recovery",
+            Self::MailCode => "mail-code",
+            Self::EnrolPasskey => "enrol-passkey",
+            Self::EnrolTotp => "enrol-totp",
+            Self::RecoveryCodes => "recovery-codes",
             Self::Consent => "consent",
         }
     }
@@ -58,11 +91,19 @@ impl Page {
     pub fn of(next: &Next) -> Option<Self> {
         match next {
             Next::Select => Some(Self::SelectAccount),
-            Next::SignIn => Some(Self::Login),
+            Next::SignIn { .. } => Some(Self::Login),
             Next::Create => Some(Self::Create),
             Next::Approve(_) => Some(Self::Consent),
-            Next::Prove { method: Method::Otp, .. } => Some(Self::Totp),
-            Next::Prove { .. } => Some(Self::Password),
+            Next::Prove { step, .. } => Some(match step.method {
+                Method::Pwd => Self::Password,
+                Method::Otp => Self::Totp,
+                Method::Webauthn => Self::Passkey,
+                Method::Recovery => Self::Recovery,
+            }),
+            Next::ConfirmMail(_) => Some(Self::MailCode),
+            Next::Enrol { what: Enrolment::Totp, .. } => Some(Self::EnrolTotp),
+            Next::Enrol { .. } => Some(Self::EnrolPasskey),
+            Next::OfferCodes(_) => Some(Self::RecoveryCodes),
             Next::Settle | Next::Answer(_) | Next::End(_) => None,
         }
     }
@@ -75,17 +116,47 @@ pub async fn submit(
     form: &Parameters,
 ) -> Result<Submitted, ProveError> {
     let field = |name| form.one(name).ok().flatten();
-    let step = field("step").unwrap_or_default();
-    let code = field("form").unwrap_or_default();
-    if !app.master.is_code(code, "form", &[interaction.id().as_str(), step]) {
-        return Ok(Submitted::Forged);
+    match standing(app, interaction, page, form) {
+        Standing::Forged => return Ok(Submitted::Forged),
+        Standing::Past => {}
+        Standing::Now(next) => {
+            act(app, interaction, *next, field("action").unwrap_or("continue"), &field).await?;
+        }
+    }
+    Ok(Submitted::Taken)
+}
+
+/// The options of the page's ceremony, for its script; `None` where there is none, or the page is past.
+pub async fn options(
+    app: &App,
+    interaction: &Interaction,
+    page: Page,
+    form: &Parameters,
+) -> Result<Option<Value>, StoreError> {
+    match standing(app, interaction, page, form) {
+        Standing::Now(next) => passkey::begin(app, interaction, &next).await,
+        Standing::Forged | Standing::Past => Ok(None),
+    }
+}
+
+/// Of a form, beside the interaction that it names.
+enum Standing {
+    Forged,
+    Past,
+    Now(Box<Next>),
+}
+
+fn standing(app: &App, interaction: &Interaction, page: Page, form: &Parameters) -> Standing {
+    let field = |name| form.one(name).ok().flatten().unwrap_or_default();
+    let step = field("step");
+    if !app.master.is_code(field("form"), "form", &[interaction.id().as_str(), step]) {
+        return Standing::Forged;
     }
     let next = interaction.next(app);
-    if step != interaction.step().to_string() || Page::of(&next) != Some(page) {
-        return Ok(Submitted::Taken);
+    match step == interaction.step().to_string() && Page::of(&next) == Some(page) {
+        true => Standing::Now(Box::new(next)),
+        false => Standing::Past,
     }
-    act(app, interaction, next, field("action").unwrap_or("continue"), &field).await?;
-    Ok(Submitted::Taken)
 }
 
 async fn act<'a>(
@@ -100,6 +171,9 @@ async fn act<'a>(
     match (action, next) {
         ("decline", Next::Approve(person)) => approval::refuse(app, interaction, &person).await?,
         ("continue", Next::Approve(person)) => approval::approve(app, interaction, &person).await?,
+        ("decline", Next::OfferCodes(_)) => {
+            save(app, interaction, Progress { codes_settled: true, ..progress }).await?;
+        }
         ("decline", _) => save(app, interaction, Progress { declined: true, ..progress }).await?,
         ("other-account", Next::Select) => {
             save(app, interaction, Progress { elsewhere: true, ..progress }).await?;
@@ -107,7 +181,14 @@ async fn act<'a>(
         ("other-account", Next::Prove { .. }) if interaction.ask.need.subject.is_none() => {
             save(app, interaction, progress.for_another_account()).await?;
         }
-        ("create", Next::SignIn) if app.config.create_accounts => {
+        // The name that was chosen from the list, or typed with no success, is not the one.
+        ("other-account", Next::SignIn { .. }) => {
+            save(app, interaction, progress.for_another_account()).await?;
+        }
+        ("forget-account", Next::Select) => {
+            forget(app, interaction, text("account")).await?;
+        }
+        ("create", Next::SignIn { .. }) if app.config.create_accounts => {
             save(app, interaction, Progress { creating: Some(true), notice: None, ..progress }).await?;
         }
         ("sign-in", Next::Create) => {
@@ -115,42 +196,85 @@ async fn act<'a>(
             save(app, interaction, progress).await?;
         }
         ("other-way", Next::Prove { others, .. }) => {
-            let way = others.first().map(|method| method.as_str().to_owned());
+            let way = others.first().map(|step| step.as_str().to_owned());
+            save(app, interaction, Progress { way, notice: None, ..progress }).await?;
+        }
+        ("other-way", Next::Enrol { others, .. }) => {
+            let way = others.first().map(|what| what.as_str().to_owned());
             save(app, interaction, Progress { way, notice: None, ..progress }).await?;
         }
         ("continue", Next::Select) => {
-            if let Some(person) = chosen(interaction, text("account")) {
-                save(app, interaction, progress.for_account(person)).await?;
+            if let Some(progress) = chosen(interaction, text("account")) {
+                save(app, interaction, progress).await?;
             }
         }
         ("continue", Next::Create) => {
             create::create(app, interaction, text("username"), text("password")).await?;
         }
-        ("continue", Next::SignIn) => {
+        ("continue", Next::SignIn { .. }) => {
             prove::sign_in(app, interaction, text("username"), text("password")).await?;
         }
-        ("continue", Next::Prove { method: Method::Otp, person, .. }) => {
-            prove::totp(app, interaction, &person, text("code")).await?;
+        ("passkey", Next::SignIn { passkey: true }) => {
+            let answer = Answer { ceremony: text("ceremony"), credential: text("credential") };
+            passkey::sign_in(app, interaction, answer).await?;
         }
-        ("continue", Next::Prove { person, .. }) => {
-            prove::password(app, interaction, &person, text("password")).await?;
+        ("continue", Next::Prove { step, person, .. }) => match step.method {
+            Method::Pwd => prove::password(app, interaction, &person, text("password")).await?,
+            Method::Otp => prove::totp(app, interaction, &person, text("code")).await?,
+            Method::Recovery => prove::recovery(app, interaction, &person, text("code")).await?,
+            Method::Webauthn => {
+                let answer = Answer { ceremony: text("ceremony"), credential: text("credential") };
+                passkey::proof(app, interaction, &person, answer).await?;
+            }
+        },
+        ("continue", Next::Enrol { what: Enrolment::Totp, person, .. }) => {
+            enrol::totp(app, interaction, &person, text("code")).await?;
         }
+        ("continue", Next::Enrol { person, .. }) => {
+            let answer = Answer { ceremony: text("ceremony"), credential: text("credential") };
+            enrol::key(app, interaction, &person, answer).await?;
+        }
+        ("continue", Next::ConfirmMail(_)) => mail_code::confirm(app, interaction, text("code")).await?,
+        ("resend", Next::ConfirmMail(person)) => mail_code::send(app, interaction, &person, true).await?,
+        ("continue", Next::OfferCodes(person)) => enrol::keep_codes(app, interaction, &person).await?,
         _ => {}
     }
     Ok(())
 }
 
-/// One of those who are signed in in this browser, and nobody else.
-fn chosen(interaction: &Interaction, user: &str) -> Option<Person> {
-    let session = interaction.browser.sessions.iter().find(|session| session.user.as_str() == user)?;
-    Some(Person { user: session.user.clone(), username: session.username.clone() })
+/// One of those who are signed in in this browser; or a name that was used here before, which still has everything to prove.
+fn chosen(interaction: &Interaction, user: &str) -> Option<Progress> {
+    let progress = &interaction.progress;
+    let session = interaction.browser.sessions.iter().find(|session| session.user.as_str() == user);
+    if let Some(session) = session {
+        let person = Person { user: session.user.clone(), username: session.username.clone() };
+        return Some(progress.for_account(person));
+    }
+    let account = interaction.accounts.iter().find(|account| account.user.as_str() == user)?;
+    let typed = LoginName::parse(&account.username);
+    Some(Progress { typed, chosen: true, notice: None, ..progress.clone() })
+}
+
+/// Off the list. Whoever is signed in stays on it until they sign out.
+async fn forget(app: &App, interaction: &Interaction, user: &str) -> Result<(), StoreError> {
+    let (browser, user) = (interaction.browser.id.clone(), UserId::from_text(user));
+    let (row, expires_at) = (interaction.row.clone(), interaction.expires_at(app, app.now()));
+    let json = super::json(&interaction.progress)?;
+    app.store
+        .write(move |c| {
+            if interactions::advance(c, &row, &json, expires_at)? {
+                remembered::forget(c, &browser, &user)?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 impl Interaction {
     /// What comes next, as things stand.
     pub fn next(&self, app: &App) -> Next {
         let events = self.events();
-        next_step(&self.ask, &self.progress, &self.stand(&events), &app.config.policy, app.now())
+        next_step(&self.ask, &self.progress, &self.stand(app, &events), &app.config.policy, app.now())
     }
 }
 

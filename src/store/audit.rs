@@ -69,6 +69,11 @@ kinds! {
     Authorization => "authorization"
     SignOut => "sign_out"
     AccountCreated => "account.created"
+    /// A factor was set up, by its owner; the reason names its kind.
+    FactorAdded => "factor.added"
+    FactorRenamed => "factor.renamed"
+    FactorRemoved => "factor.removed"
+    RecoveryCodesMade => "recovery_codes.made"
     CodeRedeemed => "code.redeemed"
     TokenRefreshed => "token.refreshed"
     /// A token for the client itself was refused; those that are issued are in the metrics.

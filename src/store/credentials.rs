@@ -1,6 +1,9 @@
 //! What users prove themselves with: one row per factor. Secrets are a PHC string or sealed; never plain.
 
 use super::connection::Conn;
+use super::events;
+use super::grants;
+use super::recovery_codes;
 use super::schema::credentials;
 use super::users;
 use crate::assurance::factors::Account;
@@ -9,74 +12,155 @@ use crate::assurance::ledger::Method;
 use crate::base::id::CredentialId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
+use crate::credential::passkey;
+use crate::credential::passkey::Detail;
 use diesel::prelude::*;
+
+/// Passkeys and security keys prove the same way and are worth different things, so they are stored apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Password,
+    Totp,
+    Passkey,
+    SecurityKey,
+    /// A set of recovery codes.
+    Recovery,
+}
 
 #[derive(Clone, Debug)]
 pub struct Credential {
     pub id: CredentialId,
-    pub method: Method,
-    /// PHC string of a password, or a sealed TOTP secret.
+    pub kind: Kind,
+    /// PHC string of a password, sealed TOTP secret, public key of a passkey; nothing for recovery codes.
     pub secret: String,
     /// The last TOTP step that was spent (RFC 6238 §5.2).
     pub last_step: i64,
     pub enrolled_at: Time,
+    pub key: Option<Key>,
+}
+
+/// What only a passkey or a security key has.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// base64url of its credential id; nobody else can have it.
+    pub lookup: String,
+    /// The name that its owner gave it.
+    pub label: String,
+    pub detail: Detail,
+    pub last_used_at: Option<Time>,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [Self::Password, Self::Totp, Self::Passkey, Self::SecurityKey, Self::Recovery];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "pwd",
+            Self::Totp => "otp",
+            Self::Passkey => "passkey",
+            Self::SecurityKey => "security-key",
+            Self::Recovery => "recovery",
+        }
+    }
+
+    pub const fn method(self) -> Method {
+        match self {
+            Self::Password => Method::Pwd,
+            Self::Totp => Method::Otp,
+            Self::Passkey | Self::SecurityKey => Method::Webauthn,
+            Self::Recovery => Method::Recovery,
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl From<passkey::Kind> for Kind {
+    fn from(kind: passkey::Kind) -> Self {
+        match kind {
+            passkey::Kind::Passkey => Self::Passkey,
+            passkey::Kind::SecurityKey => Self::SecurityKey,
+        }
+    }
 }
 
 impl Credential {
+    pub fn new(id: CredentialId, kind: Kind, secret: String, now: Time) -> Self {
+        Self { id, kind, secret, last_step: 0, enrolled_at: now, key: None }
+    }
+
+    /// The best that can be shown with it.
     pub fn factor(&self) -> Factor {
+        let synced = self.key.as_ref().is_none_or(|key| key.detail.backup_eligible);
         Factor {
             credential: self.id.clone(),
-            method: self.method,
-            uv: false,
-            device_bound: false,
+            method: self.kind.method(),
+            // A security key that verified its user is still one that need not.
+            uv: self.kind == Kind::Passkey,
+            device_bound: !synced,
             attested: false,
             enrolled_at: self.enrolled_at,
         }
     }
 }
 
+/// `false` where there is one already: a passkey that belongs to somebody, a second TOTP secret.
+pub fn add(c: &mut Conn, user: &UserId, credential: &Credential) -> QueryResult<bool> {
+    super::unless_taken(c.transaction(|c| insert(c, user, credential).map(|()| 1)))
+}
+
 pub fn insert(c: &mut Conn, user: &UserId, credential: &Credential) -> QueryResult<()> {
+    let key = credential.key.as_ref();
+    let detail = key.map(|key| serde_json::to_string(&key.detail)).transpose();
+    let detail = detail.map_err(|why| diesel::result::Error::SerializationError(why.into()))?;
     diesel::insert_into(credentials::table)
         .values((
             credentials::id.eq(credential.id.as_str()),
             credentials::user_id.eq(user.as_str()),
-            credentials::kind.eq(credential.method.as_str()),
+            credentials::kind.eq(credential.kind.as_str()),
             credentials::secret.eq(&credential.secret),
             credentials::last_step.eq(credential.last_step),
             credentials::enrolled_at.eq(credential.enrolled_at.micros()),
+            credentials::lookup.eq(key.map(|key| key.lookup.as_str())),
+            credentials::label.eq(key.map(|key| key.label.as_str())),
+            credentials::detail.eq(detail),
         ))
         .execute(c)
         .map(drop)
 }
 
-/// Every factor of a user.
+/// Every factor of a user, the oldest first.
 pub fn of_user(c: &mut Conn, user: &UserId) -> QueryResult<Vec<Credential>> {
     let rows = credentials::table
         .filter(credentials::user_id.eq(user.as_str()))
-        .select((
-            credentials::id,
-            credentials::kind,
-            credentials::secret,
-            credentials::last_step,
-            credentials::enrolled_at,
-        ))
-        .order(credentials::enrolled_at)
-        .load::<(String, String, String, i64, i64)>(c)?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(id, kind, secret, last_step, enrolled_at)| {
-            let method = Method::parse(&kind)?;
-            let enrolled_at = Time::from_micros(enrolled_at);
-            Some(Credential { id: CredentialId::from_text(id), method, secret, last_step, enrolled_at })
-        })
-        .collect())
+        .select(COLUMNS)
+        .order((credentials::enrolled_at, credentials::id))
+        .load::<Row>(c)?;
+    Ok(rows.into_iter().filter_map(|row| Some(credential(row)?.1)).collect())
 }
 
-/// What an enabled user has to prove themself with.
+/// Whose passkey this is.
+pub fn by_lookup(c: &mut Conn, lookup: &str) -> QueryResult<Option<(UserId, Credential)>> {
+    let row = credentials::table
+        .filter(credentials::lookup.eq(lookup))
+        .select(COLUMNS)
+        .first::<Row>(c)
+        .optional()?;
+    Ok(row.and_then(credential))
+}
+
+/// What an enabled user has to prove themself with. Recovery codes that are all spent prove nothing more.
 pub fn account(c: &mut Conn, id: &UserId) -> QueryResult<Option<Account>> {
     let user = users::by_id(c, id)?.filter(|user| !user.disabled);
     let Some(user) = user else { return Ok(None) };
-    let factors = of_user(c, id)?.iter().map(Credential::factor).collect();
+    let mut factors = Vec::new();
+    for credential in of_user(c, id)? {
+        if credential.kind != Kind::Recovery || recovery_codes::left(c, &credential.id)? > 0 {
+            factors.push(credential.factor());
+        }
+    }
     Ok(Some(Account { user: user.id, factors, second_factor: user.second_factor }))
 }
 
@@ -90,9 +174,54 @@ pub fn spend_step(c: &mut Conn, id: &CredentialId, step: i64) -> QueryResult<boo
         .map(|rows| rows == 1)
 }
 
-/// Removes a factor. What was shown with it is voided by [`super::events::void`].
-pub fn remove(c: &mut Conn, id: &CredentialId) -> QueryResult<()> {
-    diesel::delete(credentials::table.find(id.as_str())).execute(c).map(drop)
+/// Notes that a passkey was used, and what it says of itself now; `false` if it is another one by now, or gone.
+pub fn used(
+    c: &mut Conn,
+    read: &Credential,
+    now: Time,
+    stored: Option<&str>,
+    detail: &str,
+) -> QueryResult<bool> {
+    diesel::update(credentials::table)
+        .filter(credentials::id.eq(read.id.as_str()))
+        .filter(credentials::secret.eq(&read.secret))
+        .set((
+            credentials::secret.eq(stored.unwrap_or(&read.secret)),
+            credentials::detail.eq(detail),
+            credentials::last_used_at.eq(now.micros()),
+        ))
+        .execute(c)
+        .map(|rows| rows == 1)
+}
+
+/// Gives one of the user's passkeys another name.
+pub fn rename(c: &mut Conn, user: &UserId, id: &CredentialId, label: &str) -> QueryResult<bool> {
+    diesel::update(credentials::table)
+        .filter(credentials::id.eq(id.as_str()))
+        .filter(credentials::user_id.eq(user.as_str()))
+        .filter(credentials::lookup.is_not_null())
+        .set(credentials::label.eq(label))
+        .execute(c)
+        .map(|rows| rows == 1)
+}
+
+/// Takes a factor away, with what was shown with it and what was granted for that; `false` if the user has no such factor.
+pub fn take_away(c: &mut Conn, user: &UserId, id: &CredentialId, now: Time) -> QueryResult<bool> {
+    if !remove(c, user, id)? {
+        return Ok(false);
+    }
+    events::void(c, id, now)?;
+    grants::revoke_resting_on(c, user, id, now)?;
+    Ok(true)
+}
+
+/// Removes a factor of the user and nothing else.
+pub fn remove(c: &mut Conn, user: &UserId, id: &CredentialId) -> QueryResult<bool> {
+    diesel::delete(credentials::table)
+        .filter(credentials::id.eq(id.as_str()))
+        .filter(credentials::user_id.eq(user.as_str()))
+        .execute(c)
+        .map(|rows| rows == 1)
 }
 
 /// Whether the user still has every one of these.
@@ -103,4 +232,50 @@ pub fn are_there(c: &mut Conn, user: &UserId, ids: &[CredentialId]) -> QueryResu
         .select(credentials::id)
         .load::<String>(c)?;
     Ok(ids.iter().all(|id| there.iter().any(|known| known == id.as_str())))
+}
+
+type Row = (
+    (String, String, String, String, i64, i64),
+    (Option<String>, Option<String>, Option<String>, Option<i64>),
+);
+type Columns = (
+    (
+        credentials::id,
+        credentials::user_id,
+        credentials::kind,
+        credentials::secret,
+        credentials::last_step,
+        credentials::enrolled_at,
+    ),
+    (credentials::lookup, credentials::label, credentials::detail, credentials::last_used_at),
+);
+const COLUMNS: Columns = (
+    (
+        credentials::id,
+        credentials::user_id,
+        credentials::kind,
+        credentials::secret,
+        credentials::last_step,
+        credentials::enrolled_at,
+    ),
+    (credentials::lookup, credentials::label, credentials::detail, credentials::last_used_at),
+);
+
+fn credential(row: Row) -> Option<(UserId, Credential)> {
+    let ((id, user, kind, secret, last_step, enrolled_at), (lookup, label, detail, last_used_at)) = row;
+    let key = lookup.map(|lookup| Key {
+        lookup,
+        label: label.unwrap_or_default(),
+        detail: detail.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        last_used_at: last_used_at.map(Time::from_micros),
+    });
+    let credential = Credential {
+        id: CredentialId::from_text(id),
+        kind: Kind::parse(&kind)?,
+        secret,
+        last_step,
+        enrolled_at: Time::from_micros(enrolled_at),
+        key,
+    };
+    Some((UserId::from_text(user), credential))
 }

@@ -116,6 +116,16 @@ pub fn revoke_of_user(c: &mut Conn, user: &UserId, reason: &str, now: Time) -> Q
         .map(drop)
 }
 
+/// For administrators, not for requests: a client has as many grants as it has users.
+pub fn revoke_of_client(c: &mut Conn, client: &ClientId, now: Time) -> QueryResult<()> {
+    diesel::update(grants::table)
+        .filter(grants::client_id.eq(client.as_str()))
+        .filter(grants::revoked_at.is_null())
+        .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("client deleted")))
+        .execute(c)
+        .map(drop)
+}
+
 /// Revokes a user's grants whose assurance rests on a factor: it names the factor's id, which is found nowhere else.
 pub fn revoke_resting_on(
     c: &mut Conn,

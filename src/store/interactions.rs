@@ -5,6 +5,7 @@ use super::connection::Conn;
 use super::schema::interactions;
 use crate::base::id::BrowserId;
 use crate::base::id::InteractionId;
+use crate::base::id::UserId;
 use crate::base::time::Time;
 use diesel::prelude::*;
 
@@ -108,11 +109,12 @@ pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: T
         .map(|rows| rows == 1)
 }
 
-/// Finishes whatever is open in a browser.
-pub fn finish_all(c: &mut Conn, browser: &BrowserId, now: Time) -> QueryResult<()> {
+/// Finishes whatever is open in a browser about this user; those of others who are signed in beside them go on.
+pub fn finish_of(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> QueryResult<()> {
     diesel::update(interactions::table)
         .filter(interactions::browser_id.eq(browser.as_str()))
         .filter(interactions::finished_at.is_null())
+        .filter(interactions::progress.like(format!("%\"user\":\"{user}\"%")))
         .set(interactions::finished_at.eq(now.micros()))
         .execute(c)
         .map(drop)

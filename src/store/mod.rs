@@ -3,6 +3,7 @@
 //! What must happen once is one conditional statement in `store/*.rs`; nothing is read, changed and written back.
 
 pub mod audit;
+pub mod ceremonies;
 pub mod clients;
 pub mod connection;
 pub mod consents;
@@ -13,7 +14,9 @@ pub mod interactions;
 pub mod keys;
 pub mod mails;
 pub mod migrate;
+pub mod recovery_codes;
 pub mod refresh_tokens;
+pub mod remembered;
 pub mod replays;
 pub mod revoked_tokens;
 mod schema;

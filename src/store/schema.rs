@@ -32,6 +32,38 @@ table! {
         secret -> Text,
         last_step -> BigInt,
         enrolled_at -> BigInt,
+        lookup -> Nullable<Text>,
+        label -> Nullable<Text>,
+        detail -> Nullable<Text>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    ceremonies (id) {
+        id -> Text,
+        owner -> Text,
+        purpose -> Text,
+        state -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+table! {
+    recovery_codes (id) {
+        id -> Text,
+        credential_id -> Text,
+        selector -> Text,
+        secret -> Text,
+        spent_at -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    remembered_accounts (browser_id, user_id) {
+        browser_id -> Text,
+        user_id -> Text,
+        used_at -> BigInt,
     }
 }
 
@@ -219,6 +251,7 @@ table! {
 
 joinable!(login_names -> users (user_id));
 joinable!(credentials -> users (user_id));
+joinable!(remembered_accounts -> users (user_id));
 joinable!(sessions -> browsers (browser_id));
 joinable!(sessions -> users (user_id));
 joinable!(events -> sessions (session_id));
@@ -237,6 +270,7 @@ allow_tables_to_appear_in_same_query!(
     grants,
     login_names,
     refresh_tokens,
+    remembered_accounts,
     session_clients,
     sessions,
     users,

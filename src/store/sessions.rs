@@ -120,17 +120,6 @@ fn live_sessions(c: &mut Conn, browser: &str, life: SessionLife, now: Time) -> Q
     Ok(live)
 }
 
-/// Whether the user ever signed in in this browser, as far as is still known.
-pub fn was_here(c: &mut Conn, browser: &BrowserId, user: &UserId) -> QueryResult<bool> {
-    let found = sessions::table
-        .filter(sessions::browser_id.eq(browser.as_str()))
-        .filter(sessions::user_id.eq(user.as_str()))
-        .select(sessions::id)
-        .first::<String>(c)
-        .optional()?;
-    Ok(found.is_some())
-}
-
 /// Replaces the browser's secret; `false` if another answer did so first.
 pub fn rotate(c: &mut Conn, browser: &Browser, new: &SecretHash, expires_at: Time) -> QueryResult<bool> {
     diesel::update(browsers::table)
@@ -276,14 +265,23 @@ pub fn stands(c: &mut Conn, session: &SessionId, needed: &[EventId], now: Time) 
 
 /// Whether the session has not ended and its user is enabled.
 pub fn lives(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<bool> {
-    let alive = sessions::table
+    Ok(seen(c, session, now)?.is_some())
+}
+
+/// And has not been idle for too long either.
+pub fn is_in_use(c: &mut Conn, session: &SessionId, life: SessionLife, now: Time) -> QueryResult<bool> {
+    Ok(seen(c, session, now)?.is_some_and(|at| at > now.minus(life.idle)))
+}
+
+fn seen(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<Option<Time>> {
+    let seen = sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(session.as_str()))
         .filter(sessions::ended_at.is_null())
         .filter(sessions::expires_at.gt(now.micros()))
         .filter(users::disabled_at.is_null())
-        .select(sessions::id)
-        .first::<String>(c)
+        .select(sessions::seen_at)
+        .first::<i64>(c)
         .optional()?;
-    Ok(alive.is_some())
+    Ok(seen.map(Time::from_micros))
 }

@@ -4,6 +4,7 @@ use super::connection::Conn;
 use super::mails;
 use super::schema::audit;
 use super::schema::browsers;
+use super::schema::ceremonies;
 use super::schema::grants;
 use super::schema::interactions;
 use super::schema::replays;
@@ -31,6 +32,7 @@ macro_rules! expired {
 pub fn batch(c: &mut Conn, now: Time, audit: Seconds) -> QueryResult<usize> {
     let mut gone = audited(c, now.minus(audit))? + mails::forget(c, now, BATCH)?;
     let now = now.micros();
+    expired!(c, now, gone, ceremonies, id);
     expired!(c, now, gone, interactions, id);
     expired!(c, now, gone, grants, id);
     expired!(c, now, gone, revoked_tokens, jti);

@@ -5,6 +5,7 @@ use super::schema::throttles;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 use diesel::prelude::*;
+use diesel::result::Error;
 
 /// A counter, and how it brakes.
 #[derive(Clone, Debug)]
@@ -15,39 +16,36 @@ pub struct Counter {
     /// The wait after the first failure beyond; it doubles with each further one.
     pub first_wait: Seconds,
     pub longest_wait: Seconds,
+    /// How long failures are remembered without another.
+    pub memory: Seconds,
 }
 
-/// Failures are forgotten after a day without another.
-const MEMORY: Seconds = Seconds::days(1);
-
-/// Counts one try on every counter; or, if one of them brakes, counts nothing and says until when.
+/// Counts one try on every counter; or, if one of them brakes, counts nothing and says until when. Of tries at once each is
+/// counted: nothing is read that is written back. Everybody takes the rows in the same order, so that nobody waits in a circle.
 pub fn raise(c: &mut Conn, counters: &[Counter], now: Time) -> QueryResult<Result<(), Time>> {
-    let mut seen = Vec::new();
-    for counter in counters {
-        let row = throttles::table
-            .find(&counter.key)
-            .filter(throttles::expires_at.gt(now.micros()))
-            .select((throttles::failures, throttles::not_before))
-            .first::<(i64, i64)>(c)
-            .optional()?;
-        seen.push(row.map(|(failures, not_before)| (failures, Time::from_micros(not_before))));
-    }
-    if let Some(until) = seen.iter().flatten().map(|(_, until)| *until).filter(|until| *until > now).max() {
-        return Ok(Err(until));
-    }
-    for (counter, seen) in counters.iter().zip(seen) {
-        let failures = seen.map_or(1, |(failures, _)| failures + 1);
-        if !write(c, counter, seen.map(|(failures, _)| failures), failures, now)? {
-            // Another try was counted meanwhile; whoever sent both at once may send one of them again.
-            return super::lost();
+    let mut ordered = counters.iter().collect::<Vec<_>>();
+    ordered.sort_by(|one, other| one.key.cmp(&other.key));
+    let mut until = None;
+    let raised = c.transaction(|c| {
+        for counter in ordered {
+            until = until.max(raise_one(c, counter, now)?.err());
         }
+        if until.is_some() { Err(Error::RollbackTransaction) } else { Ok(()) }
+    });
+    match (until, raised) {
+        (Some(until), _) => Ok(Err(until)),
+        (None, raised) => raised.map(Ok),
     }
-    Ok(Ok(()))
 }
 
 /// Takes a counter back to nothing: the proof was right.
 pub fn clear(c: &mut Conn, key: &str) -> QueryResult<()> {
     diesel::delete(throttles::table.find(key)).execute(c).map(drop)
+}
+
+/// Takes back every counter whose key begins so. For administrators, not for requests.
+pub fn clear_all(c: &mut Conn, beginning: &str) -> QueryResult<()> {
+    diesel::delete(throttles::table.filter(throttles::key.like(format!("{beginning}%")))).execute(c).map(drop)
 }
 
 /// Takes one try back, and no more: the other failures of a source may have been about others.
@@ -59,30 +57,61 @@ pub fn lower(c: &mut Conn, key: &str) -> QueryResult<()> {
         .map(drop)
 }
 
-/// Writes the number that follows the one that was seen; `false` if it is another one by now.
-fn write(c: &mut Conn, counter: &Counter, seen: Option<i64>, failures: i64, now: Time) -> QueryResult<bool> {
-    let (not_before, expires_at) = (now.plus(counter.wait(failures)), now.plus(MEMORY));
-    if let Some(seen) = seen {
-        return diesel::update(throttles::table.find(&counter.key))
-            .filter(throttles::failures.eq(seen))
-            .set((
-                throttles::failures.eq(failures),
-                throttles::not_before.eq(not_before.micros()),
-                throttles::expires_at.eq(expires_at.micros()),
-            ))
-            .execute(c)
-            .map(|rows| rows == 1);
+fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(), Time>> {
+    const ROUNDS: usize = 5;
+    for _ in 0..ROUNDS {
+        let raised = diesel::update(throttles::table.find(&counter.key))
+            .filter(throttles::expires_at.gt(now.micros()))
+            .filter(throttles::not_before.le(now.micros()))
+            .set(throttles::failures.eq(throttles::failures + 1))
+            .returning(throttles::failures)
+            .get_result::<i64>(c)
+            .optional()?;
+        if let Some(failures) = raised {
+            return brake(c, counter, failures, now).map(Ok);
+        }
+        let braked = throttles::table
+            .find(&counter.key)
+            .filter(throttles::expires_at.gt(now.micros()))
+            .select(throttles::not_before)
+            .first::<i64>(c)
+            .optional()?;
+        if let Some(until) = braked.map(Time::from_micros).filter(|until| *until > now) {
+            return Ok(Err(until));
+        }
+        if begin(c, counter, now)? {
+            return Ok(Ok(()));
+        }
+        // Somebody else began it, or took it back, in this very moment.
     }
+    super::lost()
+}
+
+/// The row is this transaction's since it was raised.
+fn brake(c: &mut Conn, counter: &Counter, failures: i64, now: Time) -> QueryResult<()> {
+    let not_before = now.plus(counter.wait(failures));
+    diesel::update(throttles::table.find(&counter.key))
+        .set((
+            throttles::not_before.eq(not_before.micros()),
+            throttles::expires_at.eq(not_before.plus(counter.memory).micros()),
+        ))
+        .execute(c)
+        .map(drop)
+}
+
+/// The first failure; `false` if somebody else's was.
+fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
     diesel::delete(throttles::table.find(&counter.key))
         .filter(throttles::expires_at.le(now.micros()))
         .execute(c)?;
+    let not_before = now.plus(counter.wait(1));
     let inserted = c.transaction(|c| {
         diesel::insert_into(throttles::table)
             .values((
                 throttles::key.eq(&counter.key),
-                throttles::failures.eq(failures),
+                throttles::failures.eq(1),
                 throttles::not_before.eq(not_before.micros()),
-                throttles::expires_at.eq(expires_at.micros()),
+                throttles::expires_at.eq(not_before.plus(counter.memory).micros()),
             ))
             .execute(c)
     });
@@ -106,8 +135,13 @@ mod tests {
 
     #[test]
     fn the_wait_begins_after_the_free_failures_and_doubles_up_to_the_longest() {
-        let counter =
-            Counter { key: "k".into(), free: 5, first_wait: Seconds(2), longest_wait: Seconds::minutes(15) };
+        let counter = Counter {
+            key: "k".into(),
+            free: 5,
+            first_wait: Seconds(2),
+            longest_wait: Seconds::minutes(15),
+            memory: Seconds::days(1),
+        };
         let waits = [0, 5, 6, 7, 8, 14, 15, 16, i64::MAX].map(|failures| counter.wait(failures).0);
         assert_eq!(waits, [0, 0, 2, 4, 8, 512, 900, 900, 900]);
     }

@@ -2,14 +2,21 @@
 
 use super::Around;
 use super::Texts;
+use crate::account::passkeys::Changed;
 use crate::assurance::ledger::Method;
+use crate::assurance::plan::Step;
+use crate::base::time::Time;
 use crate::credential::password::BadPassword;
 use crate::interaction::approval::AskedScope;
+use crate::interaction::enrol::Enrolment;
 use crate::interaction::progress::Notice;
 use crate::interaction::sentence::When;
 use crate::interaction::sentence::Why;
+use crate::interaction::told::Told;
+use crate::interaction::told::What;
 use crate::protocol::language::Language;
 use crate::protocol::standard_claims::OFFLINE;
+use crate::store::credentials::Kind;
 
 pub static TEXTS: Texts = Texts {
     language: Language::English,
@@ -43,6 +50,10 @@ pub static TEXTS: Texts = Texts {
 
     choose_account: "Choose an account",
     choose_to_go_on: |who| format!("Choose an account to go on to {who}."),
+    forget_account: |name| format!("Remove {name} from this list"),
+    remove_from_list: "Remove from this list",
+    sign_in_as: |name| format!("Sign in as {name}"),
+    used_here_before: "Used in this browser before:",
 
     allow: "Allow",
     allow_it: |who| format!("Allow {who}?"),
@@ -55,6 +66,91 @@ pub static TEXTS: Texts = Texts {
 
     confirm: "Confirm that it is you",
     why,
+
+    first_prove: |who| {
+        format!(
+            "{who} asks for a stronger way to sign in, which you don't have yet. First confirm that it is you."
+        )
+    },
+    another_way,
+
+    passkey: "Passkey",
+    passkeys: "Passkeys",
+    security_key: "Security key",
+    passkey_failed: "That was cancelled or did not work. Try again, or choose another way.",
+    passkey_taken_here: "This device has one for this account already.",
+    passkey_working: "Follow the instructions of your browser or device.",
+    passkeys_missing: "This browser can't use passkeys. Choose another way.",
+    passkeys_need_script: "Passkeys need JavaScript, which is off in this browser. Choose another way.",
+    or_with_password: "Or with your password:",
+    sign_in_with_passkey: "Sign in with a passkey",
+    use_passkey: "Use your passkey",
+    use_security_key: "Use your security key",
+
+    enter_recovery_code: "Enter a recovery code",
+    recovery_code: "Recovery code",
+    recovery_code_hint: "One of those that you kept, as ABCD-EFGH-JKMN-PQRS. Each works once.",
+
+    look_into_mail: "Look into your mail",
+    mail_again: "Send another code",
+    mail_code: "Code from the mail",
+    mail_code_hint: "Eight digits. It can take a minute to arrive.",
+    mailed_why: |who| {
+        format!("Before you set up something new for {who}, enter the code that was mailed to your address.")
+    },
+
+    add_passkey: "Add a passkey",
+    add_security_key: "Add a security key",
+    add_totp: "Set up an authenticator app",
+    enrol_instead: |what| match what {
+        Enrolment::Passkey | Enrolment::SecurityKey => "Add a passkey instead",
+        Enrolment::Totp => "Use an authenticator app instead",
+    },
+    enrol_why: |who| format!("{who} asks for a stronger way to sign in. Set one up now; it takes a minute."),
+    enrol_wished: "It is another way to show that it is you.",
+    passkey_is: "A passkey is your fingerprint, face or PIN on this device, or in your password manager. \
+                 There is nothing to remember, and nobody can trick it out of you.",
+    security_key_is: "A small key that you plug in or hold to your phone. It is asked for beside your password.",
+    qr_is: "QR code for the authenticator app",
+    scan: "Open an authenticator app on your phone and scan this picture.",
+    totp_completes: "Then type the code that the app shows.",
+    type_secret: "Or type this into the app:",
+
+    codes_kept: "I have kept them",
+    codes_once: "They are shown only now. Each works once.",
+    codes_why: "If you ever lose what you sign in with, these codes let you in. Print them or write them down.",
+    keep_codes: "Keep these recovery codes",
+
+    added_on: |at| format!("Added on {}", day(at)),
+    changed: |what| match what {
+        Changed::Added => "It is added.",
+        Changed::Renamed => "It has its new name.",
+        Changed::Removed => "It is removed. What you signed in to with it asks you again.",
+        Changed::LastWayIn => "That is the only way in to your account. Add another one first.",
+        Changed::Gone => "That one is not there any more.",
+    },
+    codes_left: |left| match left {
+        None => "You have no recovery codes.".into(),
+        Some(1) => "You have 1 recovery code left. New ones replace it.".into(),
+        Some(left) => format!("You have {left} recovery codes left. New ones replace them."),
+    },
+    device_bound: "On one device only",
+    kept_by: |who| format!("Kept by {who}"),
+    make_codes: "Make recovery codes",
+    no_passkeys: "You have none yet. With a passkey you sign in without a password.",
+    nothing_to_prove_with: "There is nothing left that you could confirm this with. \
+                            Ask those who run this service for help.",
+    passkey_name: "Name",
+    remove: "Remove",
+    rename: "Rename",
+    security_key_fact: "Security key: works beside your password",
+    synced: "Synced between devices",
+    used_on: |at| match at {
+        None => "Not used yet".into(),
+        Some(at) => format!("Last used on {}", day(at)),
+    },
+
+    mail,
 
     code_hint: |provider| format!("Open your authenticator app and type the code for {provider}."),
     code_label: "6-digit code",
@@ -78,12 +174,16 @@ pub static TEXTS: Texts = Texts {
     signed_out_why: "Nobody is signed in here in this browser. \
                      Applications that you used may still know you; sign out there too.",
     stay_signed_in: "Stay signed in",
+    forget_me: "Forget the accounts used here",
+    sign_out_and_forget: "Sign out and forget me",
 
     title_method: "This does not work here",
     title_not_found: "There is nothing here",
     title_refused: "This can't go on",
     title_too_many: "Too many requests",
     title_unavailable: "Something is out of order",
+    locked: "This way is locked, since too many tries failed. Go back and choose another way, \
+             or ask those who run this service for help.",
     braked: |wait| format!("Too many tries failed. Wait {wait}, go back, and try again."),
     forged_browser: "This form was not made for this browser. Open the page again.",
     forged_sign_in: "This form was not made for this sign-in. Go back to your application and start again.",
@@ -114,6 +214,53 @@ fn why(Why { who, what, when }: &Why) -> String {
     }
 }
 
+fn another_way(step: Step) -> &'static str {
+    match step.method {
+        Method::Webauthn if step.uv => "passkey",
+        Method::Webauthn => "security key",
+        Method::Pwd => "password",
+        Method::Otp => "authenticator app",
+        Method::Recovery => "recovery code",
+    }
+}
+
+fn day(at: Time) -> String {
+    at.date("%-d %B %Y")
+}
+
+fn mail(told: &Told) -> (String, String) {
+    let Told { what, provider, username, address, at } = told;
+    let (subject, sentence) = match what {
+        What::Code(code) => {
+            let sentence = format!(
+                "Somebody who knows how to sign in as {username} is setting up another way to do so. If it is you, \
+                 enter this code:\n\n    {code}\n\nIt is good for a few minutes. Give it to nobody else."
+            );
+            return (format!("{code} is your code for {provider}"), sentence);
+        }
+        What::Added(Kind::Passkey) => ("A passkey was added", "A passkey was added to"),
+        What::Added(Kind::SecurityKey) => ("A security key was added", "A security key was added to"),
+        What::Added(Kind::Totp) => ("An authenticator app was set up", "An authenticator app was set up for"),
+        What::Added(Kind::Recovery) => ("Recovery codes were made", "New recovery codes were made for"),
+        What::Added(Kind::Password) => ("Your password was changed", "A new password was set for"),
+        What::Removed(Kind::Passkey | Kind::SecurityKey) => {
+            ("A passkey was removed", "A passkey was removed from")
+        }
+        What::Removed(_) => ("A way to sign in was removed", "A second factor was removed from"),
+        What::RecoveryUsed => ("A recovery code was used", "A recovery code was used to sign in to"),
+        What::Copied => {
+            ("A passkey may have been copied", "An old copy of a passkey was refused at a sign-in to")
+        }
+    };
+    let text = format!(
+        "{sentence} your account {username} at {provider}, on {} at {} (UTC).\n\nIf it was you, there is nothing \
+         to do. If it was not, sign in at {address} now, remove what is not yours, and change your password.",
+        day(*at),
+        at.date("%H:%M")
+    );
+    (format!("{subject} ({provider})"), text)
+}
+
 fn want(scope: &AskedScope) -> String {
     match (&scope.at, scope.name.as_str()) {
         (Some(at), "") => format!("use {} in your name", at.name),
@@ -137,6 +284,19 @@ fn notice(notice: Notice, known: bool) -> &'static str {
         Notice::WrongCode => {
             "That code is not valid now. Codes change every 30 seconds and work once; enter the one shown now."
         }
+        Notice::WrongRecoveryCode => {
+            "That is not one of your recovery codes, or it was used. Each of them works once."
+        }
+        Notice::WrongPasskey => "That did not work. Try again, or choose another way.",
+        Notice::LatePasskey => "That took too long. Try again.",
+        Notice::UnknownPasskey => {
+            "That passkey is not known here any more. Sign in another way, and remove it from your device."
+        }
+        Notice::PasskeyTaken => "That passkey is in use already. Choose another device or password manager.",
+        Notice::WrongSetupCode => {
+            "That code does not fit. Scan the picture again, and enter the code that the app shows now."
+        }
+        Notice::WrongMailCode => "That is not the code that was mailed to you. Enter the newest one.",
         Notice::NameTaken => "That user name is taken. Choose another one.",
         Notice::BadName => {
             "A user name has letters a-z, digits and marks such as . _ -, without spaces and without @."

@@ -2,16 +2,23 @@
 
 use super::Around;
 use super::Texts;
+use crate::account::passkeys::Changed;
 use crate::assurance::ledger::Method;
+use crate::assurance::plan::Step;
 use crate::base::time::Seconds;
+use crate::base::time::Time;
 use crate::base::time::Unit;
 use crate::credential::password::BadPassword;
 use crate::interaction::approval::AskedScope;
+use crate::interaction::enrol::Enrolment;
 use crate::interaction::progress::Notice;
 use crate::interaction::sentence::When;
 use crate::interaction::sentence::Why;
+use crate::interaction::told::Told;
+use crate::interaction::told::What;
 use crate::protocol::language::Language;
 use crate::protocol::standard_claims::OFFLINE;
+use crate::store::credentials::Kind;
 
 pub static TEXTS: Texts = Texts {
     language: Language::German,
@@ -49,6 +56,10 @@ pub static TEXTS: Texts = Texts {
 
     choose_account: "Konto auswählen",
     choose_to_go_on: |who| format!("Wählen Sie ein Konto, um mit {who} fortzufahren."),
+    forget_account: |name| format!("{name} aus dieser Liste entfernen"),
+    remove_from_list: "Aus dieser Liste entfernen",
+    sign_in_as: |name| format!("Als {name} anmelden"),
+    used_here_before: "In diesem Browser schon benutzt:",
 
     allow: "Erlauben",
     allow_it: |who| format!("{who} den Zugriff erlauben?"),
@@ -62,6 +73,105 @@ pub static TEXTS: Texts = Texts {
 
     confirm: "Bestätigen Sie, dass Sie es sind",
     why,
+
+    first_prove: |who| {
+        format!(
+            "{who} verlangt eine stärkere Anmeldung, die Sie noch nicht eingerichtet haben. \
+             Bestätigen Sie zuerst, dass Sie es sind."
+        )
+    },
+    another_way,
+
+    passkey: "Passkey",
+    passkeys: "Passkeys",
+    security_key: "Sicherheitsschlüssel",
+    passkey_failed: "Das wurde abgebrochen oder hat nicht geklappt. \
+                     Versuchen Sie es noch einmal oder wählen Sie einen anderen Weg.",
+    passkey_taken_here: "Auf diesem Gerät gibt es schon einen für dieses Konto.",
+    passkey_working: "Folgen Sie den Hinweisen Ihres Browsers oder Geräts.",
+    passkeys_missing: "Dieser Browser kann keine Passkeys verwenden. Wählen Sie einen anderen Weg.",
+    passkeys_need_script: "Passkeys brauchen JavaScript, das in diesem Browser ausgeschaltet ist. \
+                           Wählen Sie einen anderen Weg.",
+    or_with_password: "Oder mit Ihrem Passwort:",
+    sign_in_with_passkey: "Mit einem Passkey anmelden",
+    use_passkey: "Passkey verwenden",
+    use_security_key: "Sicherheitsschlüssel verwenden",
+
+    enter_recovery_code: "Geben Sie einen Wiederherstellungscode ein",
+    recovery_code: "Wiederherstellungscode",
+    recovery_code_hint: "Einer von denen, die Sie aufbewahrt haben, wie ABCD-EFGH-JKMN-PQRS. \
+                         Jeder gilt einmal.",
+
+    look_into_mail: "Sehen Sie in Ihre E-Mails",
+    mail_again: "Einen neuen Code senden",
+    mail_code: "Code aus der E-Mail",
+    mail_code_hint: "Acht Ziffern. Es kann eine Minute dauern, bis sie ankommen.",
+    mailed_why: |who| {
+        format!(
+            "Bevor Sie für {who} etwas Neues einrichten, geben Sie den Code ein, \
+             der an Ihre Adresse geschickt wurde."
+        )
+    },
+
+    add_passkey: "Passkey hinzufügen",
+    add_security_key: "Sicherheitsschlüssel hinzufügen",
+    add_totp: "Authenticator-App einrichten",
+    enrol_instead: |what| match what {
+        Enrolment::Passkey | Enrolment::SecurityKey => "Stattdessen einen Passkey hinzufügen",
+        Enrolment::Totp => "Stattdessen eine Authenticator-App verwenden",
+    },
+    enrol_why: |who| {
+        format!("{who} verlangt eine stärkere Anmeldung. Richten Sie jetzt eine ein; es dauert eine Minute.")
+    },
+    enrol_wished: "Das ist ein weiterer Weg, zu zeigen, dass Sie es sind.",
+    passkey_is: "Ein Passkey ist Ihr Fingerabdruck, Ihr Gesicht oder Ihre PIN auf diesem Gerät, \
+                 oder er liegt in Ihrem Passwortmanager. \
+                 Sie müssen sich nichts merken, und niemand kann ihn Ihnen entlocken.",
+    security_key_is: "Ein kleiner Schlüssel, den Sie einstecken oder ans Telefon halten. \
+                      Er wird zusätzlich zu Ihrem Passwort verlangt.",
+    qr_is: "QR-Code für die Authenticator-App",
+    scan: "Öffnen Sie eine Authenticator-App auf Ihrem Telefon und scannen Sie dieses Bild.",
+    totp_completes: "Geben Sie dann den Code ein, den die App anzeigt.",
+    type_secret: "Oder tippen Sie dies in die App ein:",
+
+    codes_kept: "Ich habe sie aufbewahrt",
+    codes_once: "Sie werden nur jetzt gezeigt. Jeder gilt einmal.",
+    codes_why: "Wenn Sie einmal verlieren, womit Sie sich anmelden, helfen Ihnen diese Codes. \
+                Drucken Sie sie aus oder schreiben Sie sie auf.",
+    keep_codes: "Bewahren Sie diese Wiederherstellungscodes auf",
+
+    added_on: |at| format!("Hinzugefügt am {}", day(at)),
+    changed: |what| match what {
+        Changed::Added => "Hinzugefügt.",
+        Changed::Renamed => "Der neue Name ist gespeichert.",
+        Changed::Removed => "Entfernt. Wo Sie damit angemeldet waren, werden Sie wieder gefragt.",
+        Changed::LastWayIn => {
+            "Das ist der einzige Zugang zu Ihrem Konto. Fügen Sie erst einen anderen hinzu."
+        }
+        Changed::Gone => "Das gibt es nicht mehr.",
+    },
+    codes_left: |left| match left {
+        None => "Sie haben keine Wiederherstellungscodes.".into(),
+        Some(1) => "Sie haben noch 1 Wiederherstellungscode. Neue ersetzen ihn.".into(),
+        Some(left) => format!("Sie haben noch {left} Wiederherstellungscodes. Neue ersetzen sie."),
+    },
+    device_bound: "Nur auf einem Gerät",
+    kept_by: |who| format!("Liegt bei {who}"),
+    make_codes: "Wiederherstellungscodes erzeugen",
+    no_passkeys: "Sie haben noch keinen. Mit einem Passkey melden Sie sich ohne Passwort an.",
+    nothing_to_prove_with: "Es ist nichts mehr da, womit Sie das bestätigen könnten. \
+                            Bitten Sie den Betreiber dieses Dienstes um Hilfe.",
+    passkey_name: "Name",
+    remove: "Entfernen",
+    rename: "Umbenennen",
+    security_key_fact: "Sicherheitsschlüssel: gilt zusammen mit Ihrem Passwort",
+    synced: "Zwischen Geräten synchronisiert",
+    used_on: |at| match at {
+        None => "Noch nicht benutzt".into(),
+        Some(at) => format!("Zuletzt benutzt am {}", day(at)),
+    },
+
+    mail,
 
     code_hint: |provider| {
         format!("Öffnen Sie Ihre Authenticator-App und geben Sie den Code für {provider} ein.")
@@ -88,12 +198,16 @@ pub static TEXTS: Texts = Texts {
     signed_out_why: "In diesem Browser ist hier niemand angemeldet. Bei Anwendungen, die Sie benutzt haben, \
                      sind Sie es vielleicht noch; melden Sie sich auch dort ab.",
     stay_signed_in: "Angemeldet bleiben",
+    forget_me: "Die hier benutzten Konten vergessen",
+    sign_out_and_forget: "Abmelden und mich vergessen",
 
     title_method: "Das geht hier nicht",
     title_not_found: "Hier ist nichts",
     title_refused: "Hier geht es nicht weiter",
     title_too_many: "Zu viele Anfragen",
     title_unavailable: "Etwas ist nicht in Ordnung",
+    locked: "Dieser Weg ist gesperrt, weil zu viele Versuche fehlgeschlagen sind. \
+             Gehen Sie zurück und wählen Sie einen anderen, oder bitten Sie den Betreiber dieses Dienstes um Hilfe.",
     braked: |wait| {
         let wait = span(wait);
         format!(
@@ -161,6 +275,63 @@ impl Proof {
     }
 }
 
+fn another_way(step: Step) -> &'static str {
+    match step.method {
+        Method::Webauthn if step.uv => "Passkey",
+        Method::Webauthn => "Sicherheitsschlüssel",
+        Method::Pwd => "Passwort",
+        Method::Otp => "Authenticator-App",
+        Method::Recovery => "Wiederherstellungscode",
+    }
+}
+
+fn day(at: Time) -> String {
+    at.date("%-d.%-m.%Y")
+}
+
+fn mail(told: &Told) -> (String, String) {
+    let Told { what, provider, username, address, at } = told;
+    let (subject, sentence) = match what {
+        What::Code(code) => {
+            let sentence = format!(
+                "Jemand, der sich als {username} anmelden kann, richtet einen weiteren Weg dafür ein. Wenn Sie das \
+                 sind, geben Sie diesen Code ein:\n\n    {code}\n\nEr gilt einige Minuten. Geben Sie ihn niemandem weiter."
+            );
+            return (format!("{code} ist Ihr Code für {provider}"), sentence);
+        }
+        What::Added(Kind::Passkey) => ("Ein Passkey wurde hinzugefügt", "wurde ein Passkey hinzugefügt"),
+        What::Added(Kind::SecurityKey) => {
+            ("Ein Sicherheitsschlüssel wurde hinzugefügt", "wurde ein Sicherheitsschlüssel hinzugefügt")
+        }
+        What::Added(Kind::Totp) => {
+            ("Eine Authenticator-App wurde eingerichtet", "wurde eine Authenticator-App eingerichtet")
+        }
+        What::Added(Kind::Recovery) => {
+            ("Wiederherstellungscodes wurden erzeugt", "wurden neue Wiederherstellungscodes erzeugt")
+        }
+        What::Added(Kind::Password) => ("Ihr Passwort wurde geändert", "wurde ein neues Passwort gesetzt"),
+        What::Removed(Kind::Passkey | Kind::SecurityKey) => {
+            ("Ein Passkey wurde entfernt", "wurde ein Passkey entfernt")
+        }
+        What::Removed(_) => ("Ein zweiter Faktor wurde entfernt", "wurde ein zweiter Faktor entfernt"),
+        What::RecoveryUsed => {
+            ("Ein Wiederherstellungscode wurde benutzt", "wurde ein Wiederherstellungscode benutzt")
+        }
+        What::Copied => (
+            "Ein Passkey wurde vielleicht kopiert",
+            "wurde bei einer Anmeldung eine alte Kopie eines Passkeys zurückgewiesen",
+        ),
+    };
+    let text = format!(
+        "Bei Ihrem Konto {username} bei {provider} {sentence}, am {} um {} Uhr (UTC).\n\nWenn Sie das waren, ist \
+         nichts zu tun. Wenn nicht, melden Sie sich jetzt unter {address} an, entfernen Sie, was nicht von Ihnen ist, \
+         und ändern Sie Ihr Passwort.",
+        day(*at),
+        at.date("%H:%M")
+    );
+    (format!("{subject} ({provider})"), text)
+}
+
 fn want(scope: &AskedScope) -> String {
     match (&scope.at, scope.name.as_str()) {
         (Some(at), "") => format!("{} in Ihrem Namen nutzen", at.name),
@@ -186,6 +357,27 @@ fn notice(notice: Notice, known: bool) -> &'static str {
         Notice::WrongCode => {
             "Dieser Code gilt jetzt nicht. Codes wechseln alle 30 Sekunden und gelten nur einmal; \
              geben Sie den ein, der jetzt angezeigt wird."
+        }
+        Notice::WrongRecoveryCode => {
+            "Das ist keiner Ihrer Wiederherstellungscodes, oder er wurde schon benutzt. Jeder gilt einmal."
+        }
+        Notice::WrongPasskey => {
+            "Das hat nicht geklappt. Versuchen Sie es noch einmal oder wählen Sie einen anderen Weg."
+        }
+        Notice::LatePasskey => "Das hat zu lange gedauert. Versuchen Sie es noch einmal.",
+        Notice::UnknownPasskey => {
+            "Dieser Passkey ist hier nicht mehr bekannt. \
+             Melden Sie sich anders an und entfernen Sie ihn von Ihrem Gerät."
+        }
+        Notice::PasskeyTaken => {
+            "Dieser Passkey ist schon in Gebrauch. Nehmen Sie ein anderes Gerät oder einen anderen Passwortmanager."
+        }
+        Notice::WrongSetupCode => {
+            "Dieser Code passt nicht. Scannen Sie das Bild noch einmal \
+             und geben Sie den Code ein, den die App jetzt anzeigt."
+        }
+        Notice::WrongMailCode => {
+            "Das ist nicht der Code, der Ihnen geschickt wurde. Geben Sie den neuesten ein."
         }
         Notice::NameTaken => "Dieser Benutzername ist vergeben. Wählen Sie einen anderen.",
         Notice::BadName => {

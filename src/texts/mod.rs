@@ -5,11 +5,16 @@
 mod english;
 mod german;
 
+use crate::account::passkeys::Changed;
+use crate::assurance::plan::Step;
 use crate::base::time::Seconds;
+use crate::base::time::Time;
 use crate::credential::password::BadPassword;
 use crate::interaction::approval::AskedScope;
+use crate::interaction::enrol::Enrolment;
 use crate::interaction::progress::Notice;
 use crate::interaction::sentence::Why;
+use crate::interaction::told::Told;
 use crate::protocol::language::Language;
 
 pub const fn of(language: Language) -> &'static Texts {
@@ -56,6 +61,10 @@ pub struct Texts {
     // One of several accounts is chosen.
     pub choose_account: &'static str,
     pub choose_to_go_on: fn(&str) -> String,
+    pub forget_account: fn(&str) -> String,
+    pub remove_from_list: &'static str,
+    pub sign_in_as: fn(&str) -> String,
+    pub used_here_before: &'static str,
 
     // An application is approved, or not.
     pub allow: &'static str,
@@ -71,6 +80,76 @@ pub struct Texts {
     // Somebody proves again, or one thing more.
     pub confirm: &'static str,
     pub why: fn(&Why) -> String,
+
+    /// For somebody who is about to set something up.
+    pub first_prove: fn(&str) -> String,
+    /// The name of this way, after an offer of another one.
+    pub another_way: fn(Step) -> &'static str,
+
+    // A passkey or a security key.
+    pub passkey: &'static str,
+    pub passkeys: &'static str,
+    pub security_key: &'static str,
+    pub passkey_failed: &'static str,
+    pub passkey_taken_here: &'static str,
+    pub passkey_working: &'static str,
+    pub passkeys_missing: &'static str,
+    pub passkeys_need_script: &'static str,
+    pub or_with_password: &'static str,
+    pub sign_in_with_passkey: &'static str,
+    pub use_passkey: &'static str,
+    pub use_security_key: &'static str,
+
+    // A recovery code.
+    pub enter_recovery_code: &'static str,
+    pub recovery_code: &'static str,
+    pub recovery_code_hint: &'static str,
+
+    // A code by mail.
+    pub look_into_mail: &'static str,
+    pub mail_again: &'static str,
+    pub mail_code: &'static str,
+    pub mail_code_hint: &'static str,
+    pub mailed_why: fn(&str) -> String,
+
+    // Something is set up, because it is asked for or wished.
+    pub add_passkey: &'static str,
+    pub add_security_key: &'static str,
+    pub add_totp: &'static str,
+    pub enrol_instead: fn(Enrolment) -> &'static str,
+    pub enrol_why: fn(&str) -> String,
+    pub enrol_wished: &'static str,
+    pub passkey_is: &'static str,
+    pub security_key_is: &'static str,
+    pub qr_is: &'static str,
+    pub scan: &'static str,
+    pub totp_completes: &'static str,
+    pub type_secret: &'static str,
+
+    // Recovery codes are made.
+    pub codes_kept: &'static str,
+    pub codes_once: &'static str,
+    pub codes_why: &'static str,
+    pub keep_codes: &'static str,
+
+    // The passkeys of an account.
+    pub added_on: fn(Time) -> String,
+    pub changed: fn(Changed) -> &'static str,
+    pub codes_left: fn(Option<i64>) -> String,
+    pub device_bound: &'static str,
+    pub kept_by: fn(String) -> String,
+    pub make_codes: &'static str,
+    pub no_passkeys: &'static str,
+    pub nothing_to_prove_with: &'static str,
+    pub passkey_name: &'static str,
+    pub remove: &'static str,
+    pub rename: &'static str,
+    pub security_key_fact: &'static str,
+    pub synced: &'static str,
+    pub used_on: fn(Option<Time>) -> String,
+
+    // What is mailed: a subject and a text.
+    pub mail: fn(&Told) -> (String, String),
 
     // A code from an authenticator app.
     pub code_hint: fn(&str) -> String,
@@ -98,6 +177,8 @@ pub struct Texts {
     pub signed_out_title: &'static str,
     pub signed_out_why: &'static str,
     pub stay_signed_in: &'static str,
+    pub forget_me: &'static str,
+    pub sign_out_and_forget: &'static str,
 
     // The error page: its titles, its sentences, and what stands before the request's id.
     pub title_method: &'static str,
@@ -106,6 +187,7 @@ pub struct Texts {
     pub title_too_many: &'static str,
     pub title_unavailable: &'static str,
     pub braked: fn(Seconds) -> String,
+    pub locked: &'static str,
     pub forged_browser: &'static str,
     pub forged_sign_in: &'static str,
     pub gone: &'static str,

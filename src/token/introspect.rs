@@ -100,12 +100,12 @@ async fn access_token(app: &App, client: &Client, token: AccessToken) -> Result<
 }
 
 async fn refresh_token(app: &App, client: &Client, hash: SecretHash) -> Result<Option<Value>, StoreError> {
-    let (id, now) = (client.id.clone(), app.now());
+    let (id, now, life) = (client.id.clone(), app.now(), app.session_life());
     let active = app.store.read(move |c| {
         let found = refresh_tokens::find(c, &hash)?;
         let Some(found) = found.filter(|found| found.grant.client == id) else { return Ok(None) };
         let usable = found.stands && found.used_at.is_none() && found.expires_at > now;
-        let lives = found.grant.offline || sessions::lives(c, &found.grant.session, now)?;
+        let lives = found.grant.offline || sessions::is_in_use(c, &found.grant.session, life, now)?;
         Ok((usable && lives).then_some(found))
     });
     let issuer = app.config.issuer.as_str();

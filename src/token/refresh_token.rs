@@ -86,7 +86,7 @@ fn rotate(
     }
     let generation = found.generation;
     let Some(basis) = Basis::of(c, found.grant)? else { return Ok(refused("grant unreadable", Some(grant))) };
-    if !grant.offline && !sessions::lives(c, &grant.session, now)? {
+    if !grant.offline && !sessions::is_in_use(c, &grant.session, app.session_life(), now)? {
         return Ok(refused("session ended", Some(grant)));
     }
     if events::any_voided(c, &basis.stated.events)? {

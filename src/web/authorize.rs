@@ -78,11 +78,13 @@ fn refused(app: &App, request: &HttpRequest, error: AuthorizeError) -> HttpRespo
             tracing::info!(code = fault.code.as_str(), reason = %fault.description, "authorize.refused");
             respond::authorization(app, request, &error_response(app, &address, &fault), None)
         }
-        AuthorizeError::TooMany => {
-            tracing::info!("interactions.too_many");
-            let sentence = language::texts(request).too_many_open;
-            respond::too_many(app, request, sentence, Seconds::minutes(10))
-        }
+        AuthorizeError::TooMany => too_many(app, request),
         AuthorizeError::Store(error) => respond::unavailable(app, request, &error),
     }
+}
+
+/// Too many pages of this source are open.
+pub fn too_many(app: &App, request: &HttpRequest) -> HttpResponse {
+    tracing::info!("interactions.too_many");
+    respond::too_many(app, request, language::texts(request).too_many_open, Seconds::minutes(10))
 }

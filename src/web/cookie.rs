@@ -30,6 +30,8 @@ pub fn set(app: &App, secret: &Secret) -> Cookie<'static> {
         .secure(true)
         .http_only(true)
         .same_site(SameSite::Lax)
-        .max_age(Duration::seconds(i64::from(app.config.lifetimes.session.0)))
+        .max_age(Duration::seconds(i64::from(
+            app.config.lifetimes.remember.max(app.config.lifetimes.session).0,
+        )))
         .finish()
 }

@@ -1,10 +1,12 @@
 //! `/interaction/{id}`: GET shows what is next or answers; POST takes one step and leads back to GET.
 
+use super::account as web_account;
 use super::cookie;
 use super::edge;
 use super::interaction_pages::Shown;
 use super::language;
 use super::respond;
+use crate::account;
 use crate::app::App;
 use crate::assurance::ledger::Assurance;
 use crate::authorize::answer;
@@ -12,6 +14,7 @@ use crate::base::id::InteractionId;
 use crate::base::time::Seconds;
 use crate::interaction;
 use crate::interaction::Interaction;
+use crate::interaction::mail_code;
 use crate::interaction::next_step::Next;
 use crate::interaction::prove::ProveError;
 use crate::interaction::settle;
@@ -27,6 +30,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::web::Data;
 use actix_web::web::Path;
+use serde_json::json;
 
 pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> HttpResponse {
     let interaction = match load(&app, &request, &id).await {
@@ -39,8 +43,17 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
         Next::Select => return shown.select(),
         Next::Create => return shown.create(),
         Next::Approve(person) => return shown.consent(person),
-        Next::SignIn => return shown.login(),
-        Next::Prove { person, method, others } => return shown.prove(person, method, !others.is_empty()),
+        Next::SignIn { passkey } => return shown.login(passkey),
+        Next::Prove { person, step, others, to_enrol } => {
+            return shown.prove(person, step, &others, to_enrol);
+        }
+        Next::ConfirmMail(person) if interaction.progress.mailed == 0 => {
+            let sent = mail_code::send(&app, &interaction, &person, false).await;
+            sent.map(|()| respond::see_other(&format!("/interaction/{id}")).finish())
+        }
+        Next::ConfirmMail(person) => return shown.mail_code(person),
+        Next::Enrol { person, what, others } => return shown.enrol(person, what, &others),
+        Next::OfferCodes(person) => return shown.recovery_codes(&person),
         Next::Settle => sign_in(&app, &interaction).await,
         Next::Answer(assurance) => answer_client(&app, &request, interaction, &assurance).await,
         Next::End(fault) => end(&app, &request, interaction, &fault).await,
@@ -50,6 +63,26 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
         // Another tab was first: the browser looks again, with the cookie that it has now.
         Err(StoreError::Lost) => respond::see_other(&format!("/interaction/{id}")).finish(),
         Err(error) => respond::unavailable(&app, &request, &error),
+    }
+}
+
+/// The page's script asks for a ceremony.
+pub async fn options(
+    app: Data<App>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    body: Bytes,
+) -> HttpResponse {
+    let (id, page) = path.into_inner();
+    let past = || HttpResponse::Conflict().json(json!({"error": "the page is past"}));
+    let Some(page) = Page::parse(&page) else { return past() };
+    let form = edge::form(&request, &body).and_then(Parameters::parse);
+    let (Ok(form), Ok(interaction)) = (form, load(&app, &request, &id).await) else { return past() };
+    let Some(interaction) = interaction else { return past() };
+    match submit::options(&app, &interaction, page, &form).await {
+        Ok(Some(options)) => HttpResponse::Ok().json(options),
+        Ok(None) => past(),
+        Err(error) => respond::store_json(&error),
     }
 }
 
@@ -84,7 +117,9 @@ pub async fn submit(
         Err(ProveError::Braked(until)) => {
             tracing::info!(interaction = %id, until = %until.rfc3339(), "proof.braked");
             let wait = until.seconds_since(app.now()).max(Seconds(1));
-            let sentence = (language::texts(&request).braked)(wait);
+            let t = language::texts(&request);
+            let locked = wait > Seconds::days(30);
+            let sentence = if locked { t.locked.to_owned() } else { (t.braked)(wait) };
             respond::too_many(&app, &request, &sentence, wait)
         }
         Err(ProveError::Store(error)) => respond::unavailable(&app, &request, &error),
@@ -105,6 +140,9 @@ async fn answer_client(
     interaction: Interaction,
     assurance: &Assurance,
 ) -> Result<HttpResponse, StoreError> {
+    if interaction.then().0 == account::KIND {
+        return Ok(web_account::done(app, account::after(app, interaction, assurance).await?));
+    }
     let answered = answer::after(app, interaction, assurance).await?;
     let cookie = answered.cookie.map(|secret| cookie::set(app, &secret));
     Ok(respond::authorization(app, request, &answered.response, cookie))
@@ -127,6 +165,9 @@ async fn end(
     fault: &Fault,
 ) -> Result<HttpResponse, StoreError> {
     tracing::info!(code = fault.code.as_str(), reason = %fault.description, "interaction.ended");
+    if interaction.then().0 == account::KIND {
+        return Ok(web_account::done(app, account::refused(app, interaction).await?));
+    }
     let response = answer::refused(app, interaction, fault).await?;
     Ok(respond::authorization(app, request, &response, None))
 }

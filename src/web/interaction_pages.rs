@@ -2,20 +2,31 @@
 
 use super::language;
 use super::respond;
+use super::respond::Scripts;
 use crate::app::App;
 use crate::assurance::ledger::Method;
+use crate::assurance::plan::Step;
+use crate::credential::recovery::RecoveryCode;
 use crate::interaction::Interaction;
 use crate::interaction::approval::Approval;
+use crate::interaction::enrol;
+use crate::interaction::enrol::Enrolment;
 use crate::interaction::progress::Notice;
 use crate::interaction::progress::Person;
 use crate::interaction::sentence;
 use crate::interaction::submit::Page;
 use crate::pages::ConsentPage;
 use crate::pages::CreatePage;
+use crate::pages::EnrolPasskeyPage;
+use crate::pages::EnrolTotpPage;
 use crate::pages::Form;
 use crate::pages::Frame;
 use crate::pages::LoginPage;
+use crate::pages::MailCodePage;
+use crate::pages::PasskeyPage;
 use crate::pages::PasswordPage;
+use crate::pages::RecoveryCodesPage;
+use crate::pages::RecoveryPage;
 use crate::pages::SelectPage;
 use crate::pages::TotpPage;
 use crate::texts::Texts;
@@ -23,6 +34,9 @@ use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
+use qrcode::EcLevel;
+use qrcode::QrCode;
+use qrcode::render::svg;
 
 /// Where it stands, and who looks.
 pub struct Shown<'a> {
@@ -42,8 +56,11 @@ impl<'a> Shown<'a> {
         let form = self.form(Page::SelectAccount, (self.t.choose_to_go_on)(self.who()));
         let people = self.interaction.browser.sessions.iter();
         let people = people.map(|s| Person { user: s.user.clone(), username: s.username.clone() });
-        let people = people.collect();
-        self.page(|frame| SelectPage { frame, form, people })
+        let people = people.collect::<Vec<_>>();
+        let remembered = self.interaction.accounts.iter();
+        let remembered = remembered.map(|r| Person { user: r.user.clone(), username: r.username.clone() });
+        let remembered = remembered.filter(|person| !people.contains(person)).collect();
+        self.page(|frame| SelectPage { frame, form, people, remembered })
     }
 
     pub fn consent(&self, person: Person) -> HttpResponse {
@@ -66,27 +83,118 @@ impl<'a> Shown<'a> {
         self.page(|frame| CreatePage { frame, form, name, wrong_password })
     }
 
-    pub fn login(&self) -> HttpResponse {
-        let ask = &self.interaction.ask;
+    pub fn login(&self, passkey: bool) -> HttpResponse {
+        let (ask, progress) = (&self.interaction.ask, &self.interaction.progress);
         let is_known = ask.need.subject.is_some();
         let why = if is_known { self.t.sign_in_as_known } else { self.t.sign_in_to_go_on };
         let form = self.form(Page::Login, why(self.who()));
         let hint = self.typed().or_else(|| ask.login_hint.clone()).unwrap_or_default();
         let create = self.app.config.create_accounts && !is_known;
-        self.page(|frame| LoginPage { frame, form, hint, create })
+        let unknown = progress.unknown_passkey.clone();
+        let scripts = if passkey { Scripts::Passkeys } else { Scripts::None };
+        self.page_with(scripts, |frame| LoginPage {
+            frame,
+            form,
+            hint,
+            chosen: progress.chosen,
+            create,
+            passkey,
+            unknown,
+            rp: self.rp(),
+        })
     }
 
-    pub fn prove(&self, person: Person, method: Method, other_way: bool) -> HttpResponse {
+    pub fn prove(&self, person: Person, step: Step, others: &[Step], to_enrol: bool) -> HttpResponse {
         let ask = &self.interaction.ask;
         let events = self.interaction.events();
-        let why = (self.t.why)(&sentence::why(&ask.asker, &ask.need, method, &events, self.app.now()));
-        let other_account = ask.need.subject.is_none();
-        if method == Method::Otp {
-            let form = self.form(Page::Totp, why);
-            return self.page(|frame| TotpPage { frame, form, person, other_way, other_account });
+        let why = match to_enrol {
+            true => (self.t.first_prove)(self.who()),
+            false => {
+                (self.t.why)(&sentence::why(&ask.asker, &ask.need, step.method, &events, self.app.now()))
+            }
+        };
+        let other_account = ask.need.subject.is_none() && !to_enrol;
+        let other_way = others.first().map(|other| (self.t.another_way)(*other));
+        match step.method {
+            Method::Otp => {
+                let form = self.form(Page::Totp, why);
+                self.page(|frame| TotpPage { frame, form, person, other_way, other_account })
+            }
+            Method::Pwd => {
+                let form = self.form(Page::Password, why);
+                self.page(|frame| PasswordPage { frame, form, person, other_way, other_account })
+            }
+            Method::Recovery => {
+                let form = self.form(Page::Recovery, why);
+                self.page(|frame| RecoveryPage { frame, form, person, other_way, other_account })
+            }
+            Method::Webauthn => {
+                let form = self.form(Page::Passkey, why);
+                // By itself once, where a person's click led here; after a failure only by the button.
+                let auto = form.notice.is_none() && self.comes_from_a_click();
+                let security_key = !step.uv;
+                self.page_with(Scripts::Passkeys, |frame| PasskeyPage {
+                    frame,
+                    form,
+                    person,
+                    security_key,
+                    auto,
+                    other_way,
+                    other_account,
+                })
+            }
         }
-        let form = self.form(Page::Password, why);
-        self.page(|frame| PasswordPage { frame, form, person, other_way, other_account })
+    }
+
+    pub fn mail_code(&self, person: Person) -> HttpResponse {
+        let form = self.form(Page::MailCode, (self.t.mailed_why)(self.who()));
+        self.page(|frame| MailCodePage { frame, form, person })
+    }
+
+    pub fn enrol(&self, person: Person, what: Enrolment, others: &[Enrolment]) -> HttpResponse {
+        let why = match self.interaction.ask.task {
+            None => (self.t.enrol_why)(self.who()),
+            Some(_) => self.t.enrol_wished.to_owned(),
+        };
+        let other_way = others.first().map(|other| (self.t.enrol_instead)(*other));
+        if what == Enrolment::Totp {
+            return self.enrol_totp(person, why, other_way);
+        }
+        let form = self.form(Page::EnrolPasskey, why);
+        let security_key = what == Enrolment::SecurityKey;
+        self.page_with(Scripts::Passkeys, |frame| EnrolPasskeyPage {
+            frame,
+            form,
+            person,
+            security_key,
+            other_way,
+        })
+    }
+
+    fn enrol_totp(&self, person: Person, why: String, other_way: Option<&'static str>) -> HttpResponse {
+        let (app, config) = (self.app, &self.app.config);
+        let secret = enrol::totp_secret(app, self.interaction, &person);
+        let label = format!("{} ({})", config.page.name, config.issuer.host());
+        let uri = secret.otpauth_uri(&label, &person.username).unwrap_or_default();
+        let form = self.form(Page::EnrolTotp, why);
+        let (qr, secret) = (qr(&uri), secret.as_typed());
+        self.page(|frame| EnrolTotpPage { frame, form, person, qr, secret, other_way })
+    }
+
+    pub fn recovery_codes(&self, person: &Person) -> HttpResponse {
+        let form = self.form(Page::RecoveryCodes, self.t.codes_why.to_owned());
+        let codes = enrol::codes(self.app, self.interaction, person);
+        let codes = codes.iter().map(RecoveryCode::reveal).collect();
+        self.page(|frame| RecoveryCodesPage { frame, form, codes })
+    }
+
+    /// Fetch Metadata: the navigation that led here began with a person's act.
+    fn comes_from_a_click(&self) -> bool {
+        self.request.headers().get("sec-fetch-user").is_some_and(|value| value.as_bytes() == b"?1")
+    }
+
+    fn rp(&self) -> String {
+        self.app.passkeys.as_ref().map(|passkeys| passkeys.rp_id.clone()).unwrap_or_default()
     }
 
     fn who(&self) -> &str {
@@ -99,8 +207,12 @@ impl<'a> Shown<'a> {
 
     /// Its forms lead to the application in the end.
     fn page<P: Template>(&self, page: impl FnOnce(Frame) -> P) -> HttpResponse {
+        self.page_with(Scripts::None, page)
+    }
+
+    fn page_with<P: Template>(&self, scripts: Scripts, page: impl FnOnce(Frame) -> P) -> HttpResponse {
         let origin = Some(self.interaction.ask.asker.origin.as_str());
-        respond::page(self.app, self.request, StatusCode::OK, origin, page)
+        respond::page_with(self.app, self.request, (StatusCode::OK, scripts), origin, page)
     }
 
     fn form(&self, page: Page, why: String) -> Form {
@@ -115,4 +227,16 @@ impl<'a> Shown<'a> {
             notice: interaction.progress.notice.map(|notice| (self.t.notice)(notice, is_known)),
         }
     }
+}
+
+/// The picture that an authenticator app scans; dark on light, whatever the page is.
+fn qr(uri: &str) -> String {
+    let code = QrCode::with_error_correction_level(uri, EcLevel::M);
+    let picture = code.map(|code| {
+        let mut svg = code.render::<svg::Color>();
+        svg.min_dimensions(200, 200).quiet_zone(true);
+        svg.dark_color(svg::Color("#000")).light_color(svg::Color("#fff")).build()
+    });
+    // Without what a page can't have in its middle.
+    picture.map(|svg| svg.split_once("?>").map_or(svg.clone(), |(_, svg)| svg.to_owned())).unwrap_or_default()
 }

@@ -13,6 +13,8 @@ use crate::pages::LoggedOutPage;
 use crate::pages::LogoutPage;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
+use crate::store::StoreError;
+use crate::store::remembered;
 use crate::store::sessions::Browser;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -35,9 +37,10 @@ pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
         Err(fault) => Err(LogoutError::Fault(fault)),
     };
     match (asked, browser) {
-        (Ok(Asked::Question { people, origin }), Some(browser)) => {
-            question(&app, &request, &browser, people, origin.as_deref())
-        }
+        (Ok(Asked::Question { people, origin }), Some(browser)) => match remembers(&app, &browser).await {
+            Ok(known) => question(&app, &request, &browser, (people, known), origin.as_deref()),
+            Err(error) => respond::unavailable(&app, &request, &error),
+        },
         (Ok(Asked::Question { .. }), None) => signed_out(&app, &request),
         (Ok(Asked::Done(back)), _) => done(&app, &request, back),
         (Err(error), _) => refused(&app, &request, error),
@@ -66,6 +69,12 @@ pub fn form_code(app: &App, browser: &Browser, query: &str) -> String {
     app.master.code(PURPOSE, &[browser.id.as_str(), query])
 }
 
+/// Whether accounts that were used in this browser are remembered.
+pub async fn remembers(app: &App, browser: &Browser) -> Result<bool, StoreError> {
+    let id = browser.id.clone();
+    Ok(!app.store.read(move |c| remembered::of_browser(c, &id)).await?.is_empty())
+}
+
 async fn confirmed(app: &Data<App>, request: &HttpRequest, form: &str) -> HttpResponse {
     let fields = Parameters::parse(form).unwrap_or_default();
     let field = |name| fields.one(name).ok().flatten().unwrap_or_default();
@@ -84,11 +93,14 @@ async fn confirmed(app: &Data<App>, request: &HttpRequest, form: &str) -> HttpRe
         let t = language::texts(request);
         return respond::problem(app, request, StatusCode::FORBIDDEN, t.forged_browser);
     };
-    if field("action") != "continue" {
-        return respond::see_other("/").finish();
-    }
+    let forget = match field("action") {
+        "continue" => false,
+        "forget" => true,
+        _ => return respond::see_other("/").finish(),
+    };
+    let source = edge::source(app, request);
     let answered = match asked {
-        Ok(parameters) => logout::confirmed(app, &parameters, &browser, &edge::source(app, request)).await,
+        Ok(parameters) => logout::confirmed(app, &parameters, &browser, &source, forget).await,
         Err(fault) => Err(LogoutError::Fault(fault)),
     };
     match answered {
@@ -101,12 +113,18 @@ fn question(
     app: &App,
     request: &HttpRequest,
     browser: &Browser,
-    people: Vec<String>,
+    (people, remembers): (Vec<String>, bool),
     origin: Option<&str>,
 ) -> HttpResponse {
     let query = request.query_string().to_owned();
     let code = form_code(app, browser, &query);
-    respond::page(app, request, StatusCode::OK, origin, |frame| LogoutPage { frame, people, code, query })
+    respond::page(app, request, StatusCode::OK, origin, |frame| LogoutPage {
+        frame,
+        people,
+        remembers,
+        code,
+        query,
+    })
 }
 
 fn done(app: &App, request: &HttpRequest, back: Option<String>) -> HttpResponse {

@@ -1,5 +1,6 @@
 //! HTTP: extract, call, respond. No SQL, no JOSE and no policy here; features do the work.
 
+pub mod account;
 pub mod authorize;
 pub mod cookie;
 pub mod cors;

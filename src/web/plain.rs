@@ -57,9 +57,23 @@ pub async fn home(app: Data<App>, request: HttpRequest) -> HttpResponse {
         Err(error) => return respond::unavailable(&app, &request, &error),
     };
     let code = browser.as_ref().map(|browser| logout::form_code(&app, browser, "")).unwrap_or_default();
+    let remembers = match &browser {
+        Some(browser) => logout::remembers(&app, browser).await,
+        None => Ok(false),
+    };
+    let remembers = match remembers {
+        Ok(remembers) => remembers,
+        Err(error) => return respond::unavailable(&app, &request, &error),
+    };
     let sessions = browser.map(|browser| browser.sessions).unwrap_or_default();
     let people = sessions.into_iter().map(|session| session.username).collect();
-    respond::page(&app, &request, StatusCode::OK, None, |frame| HomePage { frame, people, code })
+    respond::page(&app, &request, StatusCode::OK, None, |frame| HomePage { frame, people, remembers, code })
+}
+
+/// Where passkeys are made and managed, for password managers (W3C passkey endpoints).
+pub async fn passkey_endpoints(app: Data<App>) -> HttpResponse {
+    let address = app.config.issuer.url("/account/passkeys");
+    public(&json!({"enroll": address, "manage": address}))
 }
 
 /// Scripts of any origin may read it; there is nothing in it that depends on who asks.

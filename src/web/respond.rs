@@ -29,6 +29,16 @@ pub struct RequestId(pub String);
 /// Seconds.
 const RETRY: &str = "5";
 
+/// What a page may do beside showing itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scripts {
+    None,
+    /// Press its own button.
+    Press,
+    /// Ask us for a ceremony and the browser for a passkey.
+    Passkeys,
+}
+
 /// A page whose forms may lead to `origin`: browsers check the redirects after a form too.
 pub fn page<P: Template>(
     app: &App,
@@ -37,11 +47,22 @@ pub fn page<P: Template>(
     origin: Option<&str>,
     page: impl FnOnce(Frame) -> P,
 ) -> HttpResponse {
+    page_with(app, request, (status, Scripts::None), origin, page)
+}
+
+/// A page with a script of ours.
+pub fn page_with<P: Template>(
+    app: &App,
+    request: &HttpRequest,
+    (status, scripts): (StatusCode, Scripts),
+    origin: Option<&str>,
+    page: impl FnOnce(Frame) -> P,
+) -> HttpResponse {
     let frame = frame(app, request);
     let (nonce, language) = (frame.nonce.clone(), frame.t.language);
     match page(frame).render() {
         Ok(html) => HttpResponse::build(status)
-            .insert_header((header::CONTENT_SECURITY_POLICY, policy(&nonce, origin)))
+            .insert_header((header::CONTENT_SECURITY_POLICY, policy(&nonce, origin, scripts)))
             .insert_header((header::CONTENT_LANGUAGE, language.tag()))
             .content_type("text/html; charset=utf-8")
             .body(html),
@@ -61,11 +82,17 @@ fn frame(app: &App, request: &HttpRequest) -> Frame {
     }
 }
 
-fn policy(nonce: &str, origin: Option<&str>) -> String {
-    let origin = origin.map(|origin| format!(" {origin}")).unwrap_or_default();
+fn policy(nonce: &str, origin: Option<&str>, scripts: Scripts) -> String {
+    let origin = origin.filter(|origin| !origin.is_empty()).map(|origin| format!(" {origin}"));
+    let origin = origin.unwrap_or_default();
+    let scripts = match scripts {
+        Scripts::None => String::new(),
+        Scripts::Press => format!("; script-src 'nonce-{nonce}'"),
+        Scripts::Passkeys => format!("; script-src 'nonce-{nonce}'; connect-src 'self'"),
+    };
     format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self' https:{origin}; \
-         base-uri 'none'; frame-ancestors 'none'"
+         base-uri 'none'; frame-ancestors 'none'{scripts}"
     )
 }
 
@@ -86,7 +113,7 @@ pub fn authorization(
     answer
 }
 
-/// The one page with a script: it presses its own button.
+/// A page that presses its own button.
 fn form_post(
     app: &App,
     request: &HttpRequest,
@@ -94,16 +121,11 @@ fn form_post(
     origin: &str,
     members: &[(String, String)],
 ) -> HttpResponse {
-    let mut nonce = String::new();
-    let mut answer = page(app, request, StatusCode::OK, Some(origin), |frame| {
-        nonce.clone_from(&frame.nonce);
-        FormPostPage { frame, uri: uri.to_owned(), members }
-    });
-    let policy = format!("{}; script-src 'nonce-{nonce}'", policy(&nonce, Some(origin)));
-    if let Ok(policy) = header::HeaderValue::from_str(&policy) {
-        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    answer
+    page_with(app, request, (StatusCode::OK, Scripts::Press), Some(origin), |frame| FormPostPage {
+        frame,
+        uri: uri.to_owned(),
+        members,
+    })
 }
 
 /// 303: the browser follows with GET, and no form is ever sent on (RFC 9700 §4.12).

@@ -1,5 +1,6 @@
 //! Every path once. What is not here is 404, and a known path with another method 405.
 
+use super::account;
 use super::authorize;
 use super::cors::cors;
 use super::interaction;
@@ -20,6 +21,13 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .service(path("/interaction/{id}").route(web::get().to(interaction::show)))
         .service(path("/interaction/{id}/{page}").route(web::post().to(interaction::submit)))
+        .service(path("/interaction/{id}/{page}/options").route(web::post().to(interaction::options)))
+        .service(
+            path("/account/passkeys")
+                .route(web::get().to(account::passkeys))
+                .route(web::post().to(account::change_passkeys)),
+        )
+        .service(path("/.well-known/passkey-endpoints").route(web::get().to(plain::passkey_endpoints)))
         .service(path("/token").wrap(from_fn(cors)).route(web::post().to(oauth::token)))
         .service(path("/introspect").route(web::post().to(oauth::introspect)))
         .service(path("/revoke").wrap(from_fn(cors)).route(web::post().to(oauth::revoke)))

@@ -41,9 +41,13 @@ async fn a_chosen_account_proves_itself_and_is_never_mixed_with_another() {
         (&answer.id_token["sub"], &answer.id_token["amr"]),
         (&json!(ada.id), &json!(["pwd", "otp", "mfa"]))
     );
-    // Bob has no such factor; his choice ends the request, and nobody else's proof serves it.
+    // Bob has no such factor; nobody else's proof serves him, and what he has comes before what he would set up.
     let page = browser.open(&mfa.path()).await;
-    assert_eq!(error(&browser.choose(&page, &bob).await), "unmet_authentication_requirements");
+    let page = browser.choose(&page, &bob).await;
+    assert_eq!(page.page(), "password");
+    assert!(page.body.contains("<strong>bob</strong>"));
+    let declined = browser.submit(&page, &[("action", "decline")]).await;
+    assert_eq!(error(&declined), "unmet_authentication_requirements");
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! Everything that somebody did, or was refused once they were known, has its line in the audit, and none has a secret.
 
 use crate::app::CALLBACK;
+use crate::app::ISSUER;
 use crate::app::PASSWORD;
 use crate::app::SECRET;
 use crate::app::TestApp;
+use crate::authenticator::Authenticator;
 use crate::browser::Browser;
 use crate::database::databases;
 use crate::database::sqlite;
+use crate::passkeys;
 use crate::program::Place;
 use crate::relying_party::Request;
 use crate::relying_party::VERIFIER;
@@ -29,7 +32,7 @@ use stepgate::store::audit::What;
 
 const MFA: &str = "urn:stepgate:acr:mfa";
 
-async fn entries(app: &TestApp) -> Vec<Value> {
+pub async fn entries(app: &TestApp) -> Vec<Value> {
     let wanted =
         Wanted { user: None, client: None, since: app.clock.now().minus(Seconds::days(1)), most: 1000 };
     let entries = app.app.store.read(move |c| audit::list(c, &wanted)).await.unwrap();
@@ -100,7 +103,7 @@ async fn what_is_refused_to_somebody_who_is_known_is_audited_with_its_reason() {
     let mut browser = Browser::signed_in(&app, &bob).await;
     let seen = &mut BTreeSet::new();
     new(&app, seen).await;
-    browser.open(&Request::new().with("acr_values", "phr").path()).await;
+    browser.open(&Request::new().with("acr_values", "made-up").path()).await;
     assert_eq!(new(&app, seen).await, ["authorization refused unmet_authentication_requirements"]);
     app.clock.advance(100);
     browser.open(&Request::new().with("max_age", "60").with("prompt", "none").path()).await;
@@ -150,6 +153,12 @@ async fn every_flow(app: &TestApp) {
     let mut eve = Browser::new(app);
     let page = eve.open(&Request::new().with("prompt", "create").path()).await;
     assert_eq!(eve.submit(&page, &[("username", "eve"), ("password", PASSWORD)]).await.outcome(), "code");
+    let bob = app.user("bob").await;
+    let mut browser = Browser::signed_in(app, &bob).await;
+    let mut phone = Authenticator::new(ISSUER);
+    passkeys::add(&mut browser, &mut phone).await;
+    passkeys::change(&mut browser, &mut phone, &[("action", "rename"), ("label", "Phone")]).await;
+    passkeys::change(&mut browser, &mut phone, &[("action", "remove")]).await;
     for secret in [PASSWORD, SECRET, refresh, code.as_str(), VERIFIER, browser.cookie.as_ref().unwrap()] {
         let all = json!(entries(app).await).to_string();
         assert!(!all.contains(secret), "{secret} in {all}");

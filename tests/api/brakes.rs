@@ -5,10 +5,11 @@ use crate::app::TestApp;
 use crate::app::TestUser;
 use crate::browser::Browser;
 use crate::browser::Reply;
+use crate::database::databases;
 use crate::database::sqlite;
 use crate::relying_party::Request;
+use futures_util::future::join_all;
 use stepgate::assurance::factors::SecondFactor;
-use stepgate::interaction::brake;
 
 const MFA: &str = "urn:stepgate:acr:mfa";
 
@@ -115,18 +116,52 @@ async fn guess_codes(app: &TestApp, ada: &TestUser, count: usize) -> Option<u32>
 }
 
 #[tokio::test]
-async fn a_hundred_wrong_codes_leave_one_try_a_day_until_an_administrator_helps() {
+async fn a_hundred_wrong_codes_lock_the_factor_until_an_administrator_frees_it() {
     let app = spawn().await;
     let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
     assert_eq!(guess_codes(&app, &ada, 101).await, None);
     let mut browser = Browser::signed_in(&app, &ada).await;
     let page = browser.open(&Request::new().with("acr_values", MFA).path()).await;
     let refused = browser.clone().submit(&page, &[("code", &ada.code(&app))]).await;
-    assert_eq!(braked(&refused), Some(86_400));
+    assert_eq!(braked(&refused), Some(315_360_000));
+    assert!(refused.body.contains("This way is locked"), "{refused:?}");
     // The password is another factor: it works, and frees nothing.
     assert_eq!(Browser::signed_in(&app, &ada).await.open(&Request::new().path()).await.outcome(), "code");
-    assert_eq!(braked(&browser.clone().submit(&page, &[("code", &ada.code(&app))]).await), Some(86_400));
-    let id = ada.id.clone();
-    app.app.store.write(move |c| brake::unlock(c, &id)).await.unwrap();
+    // Nor does time.
+    app.clock.advance(400 * 86_400);
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let page = browser.open(&Request::new().with("acr_values", MFA).path()).await;
+    assert!(braked(&browser.clone().submit(&page, &[("code", &ada.code(&app))]).await).is_some());
+    app.command(&["user", "unlock", "ada"], "");
     assert_eq!(browser.submit(&page, &[("code", &ada.code(&app))]).await.outcome(), "code");
+}
+
+#[tokio::test]
+async fn twenty_from_one_network_sign_in_at_the_same_moment() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let mut people = Vec::new();
+        for n in 0..20 {
+            people.push(app.user(&format!("user{n}")).await);
+        }
+        let tries = people.iter().map(|user| async {
+            let mut browser = Browser::new(&app);
+            let page = browser.open(&Request::new().path()).await;
+            browser.sign_in(&page, user).await.outcome()
+        });
+        assert_eq!(join_all(tries).await, vec!["code"; 20]);
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_frees_a_user_wherever_they_are() {
+    let app = spawn().await;
+    app.user("ada").await;
+    for _ in 0..8 {
+        try_password(&app, "192.0.2.1", "ada", "wrong").await;
+        app.clock.advance(1);
+    }
+    assert!(braked(&try_password(&app, "192.0.2.1", "ada", PASSWORD).await).is_some());
+    app.command(&["user", "unlock", "ada"], "");
+    assert_eq!(try_password(&app, "192.0.2.1", "ada", PASSWORD).await.outcome(), "code");
 }

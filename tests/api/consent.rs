@@ -2,6 +2,7 @@
 
 use crate::app::TestApp;
 use crate::browser::Browser;
+use crate::database::sqlite;
 use crate::relying_party::Request;
 use crate::relying_party::error;
 use crate::relying_party::tokens;
@@ -110,10 +111,17 @@ async fn a_slow_reader_at_a_sign_in_still_gets_an_answer() {
 
 #[tokio::test]
 async fn what_a_user_lacks_is_not_told_to_an_application_that_they_never_approved() {
-    let app = spawn().await;
+    let settings = r#"
+        second_factor_acr = "low"
+        acr = [
+            {name = "low", any_of = ["pwd"]},
+            {name = "high", any_of = ["webauthn+uv"], enrol = false},
+        ]"#;
+    let app = TestApp::on(sqlite(), settings).await;
+    app.replace_client("rp", json!({"skip_consent": false})).await;
     let bob = app.user("bob").await;
     let mut browser = Browser::signed_in_at(&app, &bob, "known").await;
-    let silent = Request::new().with("prompt", "none").with("acr_values", "phr");
+    let silent = Request::new().with("prompt", "none").with("acr_values", "high");
     assert_eq!(error(&browser.open(&silent.path()).await), "interaction_required");
     let page = browser.open(&Request::new().path()).await;
     assert_eq!(browser.submit(&page, &[]).await.outcome(), "code");

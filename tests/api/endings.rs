@@ -134,7 +134,7 @@ async fn a_factor_that_is_taken_away_takes_what_rested_on_it() {
     let plain = crate::relying_party::tokens(&stage.app, &plain).await;
     assert_eq!(plain.id_token["acr"], "urn:stepgate:acr:pwd");
     let asked = Request::new().with("prompt", "none").with("acr_values", MFA);
-    assert_eq!(error(&stage.browser.open(&asked.path()).await), "unmet_authentication_requirements");
+    assert_eq!(error(&stage.browser.open(&asked.path()).await), "interaction_required");
 }
 
 #[tokio::test]
@@ -151,7 +151,9 @@ async fn a_factor_that_goes_while_its_proof_waits_proves_nothing() {
     // The code was taken, and rests; before the answer is fetched the factor is removed.
     let proved = browser.post(&page.form_action(), &fields).await;
     app.command(&["user", "reset-mfa", "ada"], "");
-    let reply = browser.follow(proved).await;
+    let page = browser.follow(proved).await;
+    assert_eq!(page.page(), "enrol-passkey", "the code proves nothing any more");
+    let reply = browser.submit(&page, &[("action", "decline")]).await;
     assert_eq!(error(&reply), "unmet_authentication_requirements");
 }
 
@@ -164,6 +166,10 @@ async fn a_deleted_client_gets_nothing_and_its_tokens_end() {
     assert_eq!(userinfo(&stage.app, &stage.access).await.status, 401);
     let mut browser = stage.browser.clone();
     assert_eq!(browser.open(&Request::new().with("client_id", "app").path()).await.page(), "error");
+    // Another client of the name is somebody else.
+    stage.app.client("app", json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
+    assert!(!stage.refreshed().await);
+    assert_eq!(userinfo(&stage.app, &stage.access).await.status, 401);
 }
 
 #[tokio::test]
@@ -198,4 +204,29 @@ async fn a_clock_that_goes_back_brings_nothing_back() {
     let answer = stage.browser.open(&Request::new().path()).await;
     let tokens = crate::relying_party::tokens(&stage.app, &answer).await;
     assert!(tokens.id_token["auth_time"].as_i64() <= tokens.id_token["iat"].as_i64());
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_not_to_outlive_its_session_ends_with_it_when_idle_too() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    app.client("app", json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
+    let mut browser = Browser::new(&app);
+    let page = browser.open(&Request::new().with("client_id", "app").path()).await;
+    let page = browser.sign_in(&page, &ada).await;
+    let own = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+    let bought = token(&app, "app", &[own.as_slice(), &[("code", code(&page).as_str())]].concat()).await;
+    let bought: Value = serde_json::from_str(&bought.body).unwrap();
+    let refresh = bought["refresh_token"].as_str().unwrap();
+    app.clock.advance(12 * 3600 - 1);
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    let next = token(&app, "app", &form).await;
+    let next: Value = serde_json::from_str(&next.body).unwrap();
+    let next = next["refresh_token"].as_str().unwrap().to_owned();
+    assert_eq!(introspect(&app, "app", &next).await["active"], true);
+    // What the client does keeps nobody's session alive.
+    app.clock.advance(2);
+    assert_eq!(introspect(&app, "app", &next).await, json!({"active": false}));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", next.as_str())];
+    assert_eq!(token(&app, "app", &form).await.status, 400);
 }

@@ -1,5 +1,6 @@
 //! Sign-out: who can do it to whom, and what ends with a session.
 
+use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::app::TestUser;
 use crate::browser::Browser;
@@ -49,7 +50,8 @@ async fn with_its_id_token_a_client_signs_out_at_once_and_everything_ends() {
     assert_eq!(userinfo(&app, tokens.raw["access_token"].as_str().unwrap()).await.status, 401);
     // Signing in again is another session.
     let page = browser.open(&Request::new().path()).await;
-    let ada = TestUser { id: stepgate::base::id::UserId::from_text(""), name: "ada".into(), totp: None };
+    let ada = tokens.id_token["sub"].as_str().unwrap();
+    let ada = TestUser { id: stepgate::base::id::UserId::from_text(ada), name: "ada".into(), totp: None };
     let again = crate::relying_party::tokens(&app, &browser.sign_in(&page, &ada).await).await;
     assert_ne!(again.id_token["sid"], tokens.id_token["sid"]);
     // The old hint names a session that is over: it signs nobody out any more.
@@ -122,4 +124,27 @@ async fn the_home_page_signs_out() {
     assert!(page.body.contains("<strong>ada</strong>"));
     assert_eq!(browser.submit(&page, &[]).await.page(), "logged-out");
     assert!(!is_signed_in(&browser).await);
+}
+
+#[tokio::test]
+async fn who_signs_out_takes_their_open_pages_along_and_nobody_elses() {
+    let app = TestApp::spawn().await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    let mut browser = Browser::new(&app);
+    let page = browser.open(&Request::new().path()).await;
+    let hers = crate::relying_party::tokens(&app, &browser.sign_in(&page, &ada).await).await;
+    let select = Request::new().with("prompt", "select_account login");
+    let page = browser.open(&select.path()).await;
+    let page = browser.submit(&page, &[("action", "other-account")]).await;
+    browser.sign_in(&page, &bob).await;
+    let mut open = async |user: &TestUser| {
+        let page = browser.open(&select.path()).await;
+        browser.choose(&page, user).await
+    };
+    let (of_ada, of_bob) = (open(&ada).await, open(&bob).await);
+    let hint = hers.raw["id_token"].as_str().unwrap();
+    assert_eq!(browser.get(&logout(&[("id_token_hint", hint)])).await.page(), "logged-out");
+    assert_eq!(browser.get(&of_ada.path).await.page(), "error");
+    let answer = browser.submit(&of_bob, &[("password", PASSWORD)]).await;
+    assert_eq!(crate::relying_party::tokens(&app, &answer).await.id_token["sub"], serde_json::json!(bob.id));
 }

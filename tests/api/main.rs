@@ -4,6 +4,8 @@
 
 #[path = "../support/app.rs"]
 mod app;
+#[path = "../support/authenticator.rs"]
+mod authenticator;
 #[path = "../support/browser.rs"]
 mod browser;
 #[path = "../support/clock.rs"]
@@ -43,6 +45,7 @@ mod matrix;
 mod metrics;
 mod openid_connect;
 mod openid_connect_tokens;
+mod passkeys;
 mod plans;
 mod processes;
 mod races;

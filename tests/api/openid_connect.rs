@@ -189,6 +189,7 @@ async fn an_independent_relying_party_signs_in_steps_up_and_reads_userinfo() {
     let met = essential(r#"{"id_token":{"acr":{"essential":true,"value":"urn:stepgate:acr:mfa"}}}"#);
     assert_eq!(acr(&authenticated(&app, &mut browser, met, &[]).await.unwrap().0), "urn:stepgate:acr:mfa");
     let unmet = essential(r#"{"id_token":{"acr":{"essential":true,"value":"phr"}}}"#);
-    let error = authenticated(&app, &mut browser, unmet, &[]).await.unwrap_err();
+    let decline: (&str, &[(&str, &str)]) = ("password", &[("action", "decline")]);
+    let error = authenticated(&app, &mut browser, unmet, &[decline]).await.unwrap_err();
     assert_eq!(error, "unmet_authentication_requirements");
 }

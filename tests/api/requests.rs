@@ -159,7 +159,9 @@ async fn a_resource_servers_floors_hold_for_tokens_to_it() {
         json!({"redirect_uris": [], "resource": "https://pay.test", "minimum_acr": "urn:stepgate:acr:mfa"});
     app.client("pay", floor).await;
     let mut browser = signed_in(&app).await;
-    let reply = browser.get(&Request::new().with("resource", "https://pay.test").path()).await;
+    let page = browser.open(&Request::new().with("resource", "https://pay.test").path()).await;
+    assert_eq!(page.page(), "password", "first what is there, then what is missing");
+    let reply = browser.submit(&page, &[("action", "decline")]).await;
     assert_eq!(reply.outcome(), "unmet_authentication_requirements");
 }
 

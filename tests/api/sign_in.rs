@@ -167,7 +167,7 @@ async fn the_cookie_is_bound_to_the_host_and_hidden_from_scripts() {
     assert_eq!(pair.len(), "__Host-stepgate=".len() + 43);
     let mut attributes = attributes.split("; ").collect::<Vec<_>>();
     attributes.sort_unstable();
-    assert_eq!(attributes, ["HttpOnly", "Max-Age=604800", "Path=/", "SameSite=Lax", "Secure"]);
+    assert_eq!(attributes, ["HttpOnly", "Max-Age=15552000", "Path=/", "SameSite=Lax", "Secure"]);
 }
 
 #[tokio::test]

@@ -103,10 +103,11 @@ async fn every_cell_of_the_table_is_answered_as_it_says() {
         (None, Some("60"), true, "login_required", "login_required"),
         (None, Some("0"), true, "login_required", "login_required"),
         (None, Some("3600"), true, "code", "code"),
-        (Some(MFA), None, false, UNMET, "totp"),
-        (Some(MFA), None, true, UNMET, "login_required"),
-        (Some("phr"), None, false, UNMET, UNMET),
-        (Some("phr"), None, true, UNMET, UNMET),
+        // Who lacks the factor may set it up, after proving the strongest that they have.
+        (Some(MFA), None, false, "password", "totp"),
+        (Some(MFA), None, true, "interaction_required", "login_required"),
+        (Some("phr"), None, false, "password", "password"),
+        (Some("phr"), None, true, "interaction_required", "interaction_required"),
         (Some("phr urn:stepgate:acr:pwd"), None, true, "code", "code"),
         (Some("urn:stepgate:acr:mfa urn:stepgate:acr:pwd"), None, false, "code", "code"),
         (Some(unknown), None, false, UNMET, UNMET),
@@ -138,7 +139,8 @@ async fn an_essential_acr_is_a_requirement_and_a_voluntary_one_a_wish() {
         r#"{"id_token":{"acr":{"essential":true,"value":"phr"}}}"#,
         r#"{"id_token":{"acr":{"essential":true,"values":["phr","urn:stepgate:acr:mfa"]}}}"#,
     ] {
-        assert_eq!(error(&browser.open(&asking(essential)).await), UNMET);
+        let page = browser.open(&asking(essential)).await;
+        assert_eq!(error(&browser.submit(&page, &[("action", "decline")]).await), UNMET);
     }
     for voluntary in
         [r#"{"id_token":{"acr":{"values":["phr"]}}}"#, r#"{"id_token":{"acr":{"essential":true}}}"#]
@@ -196,7 +198,8 @@ async fn the_defaults_of_a_client_give_way_to_its_requests() {
     assert_eq!(browser.open(&young.with("max_age", "3600").path()).await.outcome(), "code");
     app.client("strong", json!({"default_acr_values": ["phr"]})).await;
     let strong = Request::new().with("client_id", "strong");
-    assert_eq!(error(&browser.open(&strong.path()).await), UNMET);
+    let page = browser.open(&strong.path()).await;
+    assert_eq!(error(&browser.submit(&page, &[("action", "decline")]).await), UNMET);
     assert_eq!(
         browser.open(&strong.with("acr_values", "urn:stepgate:acr:pwd").path()).await.outcome(),
         "code"

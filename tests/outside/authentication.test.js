@@ -104,13 +104,13 @@ test('a class that nobody knows is refused without a page, and passed over besid
   assert.equal((await authenticate(shop, ada, { acr_values: `${UNKNOWN} ${PWD}` })).claims.acr, PWD);
 });
 
-test('a user without the factor is refused, and the session stays', async () => {
+test('a user without the factor may set it up, and is refused if they decline; the session stays', async () => {
   const bob = await person({ totp: false });
   await assert.rejects(authenticate(shop, bob, { acr_values: MFA }), UNMET);
-  assert.deepEqual(bob.pages, ['login']);
+  assert.deepEqual(bob.pages, ['login', 'enrol-passkey']);
   await authenticate(shop, bob);
   await assert.rejects(authenticate(shop, bob, { acr_values: MFA }), UNMET);
-  assert.deepEqual(bob.pages, []);
+  assert.deepEqual(bob.pages, ['password', 'enrol-passkey']);
   assert.equal((await authenticate(shop, bob, { prompt: 'none' })).claims.acr, PWD);
 });
 
@@ -120,7 +120,7 @@ test('an essential acr is met or refused, never lowered', async () => {
   assert.deepEqual(ada.pages, ['login', 'totp']);
   const bob = await person({ totp: false });
   await assert.rejects(authenticate(shop, bob, essential(MFA)), UNMET);
-  assert.deepEqual(bob.pages, ['login']);
+  assert.deepEqual(bob.pages, ['login', 'enrol-passkey']);
   assert.equal((await authenticate(shop, bob, essential(PWD))).claims.acr, PWD);
 });
 

@@ -127,9 +127,11 @@ test('the shop fits a phone of 320 pixels', async () => {
   await fits();
 });
 
-test('a user without a second factor is told, once', async () => {
+test('a user without a second factor may set one up, and is told if they decline', async () => {
   const { page } = await atTheStepUp(await provider.user({ totp: false }));
   await press(page, 'pay');
+  assert.equal(await shown(page), 'password');
+  await press(page, 'decline');
   assert.equal(await shown(page), 'shop-problem');
   assert.match(await page.locator('main').innerText(), /needs a second factor/);
 });

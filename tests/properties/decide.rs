@@ -4,6 +4,7 @@ use crate::world::NOW;
 use crate::world::World;
 use proptest::prelude::*;
 use stepgate::assurance::Decision;
+use stepgate::assurance::factors::Factor;
 use stepgate::assurance::ledger::Event;
 use stepgate::assurance::need::Requested;
 use stepgate::assurance::plan::Step;
@@ -71,8 +72,9 @@ proptest! {
         world.events.retain(|event| event.interaction.as_str() != "here");
         let mut unused = world.account.factors.clone();
         while let Decision::Challenge(menu) = world.decide() {
-            let first = menu.next_methods()[0];
-            let found = unused.iter().position(|factor| factor.method == first);
+            let first = menu.next_steps()[0];
+            let fits = |factor: &Factor| factor.method == first.method && factor.uv >= first.uv;
+            let found = unused.iter().position(fits);
             // Before the first proof the page offers what this account may lack; any factor of theirs will do.
             let found = found.or_else(|| (world.events.is_empty() && !unused.is_empty()).then_some(0));
             let Some(found) = found else {

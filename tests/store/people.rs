@@ -2,7 +2,6 @@ use crate::NOW;
 use crate::database::databases;
 use crate::winners;
 use stepgate::assurance::factors::SecondFactor;
-use stepgate::assurance::ledger::Method;
 use stepgate::base::id::ClientId;
 use stepgate::base::id::CredentialId;
 use stepgate::base::id::UserId;
@@ -13,6 +12,7 @@ use stepgate::store::clients::NewClient;
 use stepgate::store::clients::Registered;
 use stepgate::store::credentials;
 use stepgate::store::credentials::Credential;
+use stepgate::store::credentials::Kind;
 use stepgate::store::users;
 use stepgate::store::users::Added;
 use stepgate::store::users::LoginName;
@@ -61,14 +61,9 @@ fn login_names_are_printable_ascii() {
 async fn a_totp_step_is_spent_once_by_one_of_fifty() {
     for db in databases() {
         add_user(&db.store, "u1", "ada", None).await;
-        let factor = |id: &str, method| Credential {
-            id: CredentialId::from_text(id),
-            method,
-            secret: "sealed".into(),
-            last_step: 0,
-            enrolled_at: NOW,
-        };
-        let (totp, pwd) = (factor("c1", Method::Otp), factor("c2", Method::Pwd));
+        let factor =
+            |id: &str, kind| Credential::new(CredentialId::from_text(id), kind, "sealed".into(), NOW);
+        let (totp, pwd) = (factor("c1", Kind::Totp), factor("c2", Kind::Password));
         db.store
             .write(move |c| {
                 credentials::insert(c, &UserId::from_text("u1"), &totp)?;
@@ -88,7 +83,7 @@ async fn a_totp_step_is_spent_once_by_one_of_fifty() {
         assert_eq!(winners(|_| spend(7)).await, 1, "{}", db.name);
         assert!(!spend(7).await && !spend(6).await && spend(8).await, "{}", db.name);
 
-        let second = factor("c3", Method::Otp);
+        let second = factor("c3", Kind::Totp);
         let twice = db.store.write(move |c| credentials::insert(c, &UserId::from_text("u1"), &second)).await;
         assert!(twice.is_err(), "{}", db.name);
 

@@ -1,7 +1,6 @@
 use crate::NOW;
 use crate::database::databases;
 use futures_util::future::join;
-use stepgate::assurance::ledger::Method;
 use stepgate::base::id::CredentialId;
 use stepgate::base::id::UserId;
 use stepgate::store::Store;
@@ -10,6 +9,7 @@ use stepgate::store::connection::Conn;
 use stepgate::store::connection::DatabaseUrl;
 use stepgate::store::credentials;
 use stepgate::store::credentials::Credential;
+use stepgate::store::credentials::Kind;
 use stepgate::store::keys;
 use stepgate::store::migrate::migrate;
 
@@ -17,8 +17,7 @@ use stepgate::store::migrate::migrate;
 async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
     for db in databases() {
         let id = CredentialId::from_text("c1");
-        let (method, secret) = (Method::Pwd, String::new());
-        let factor = Credential { id, method, secret, last_step: 0, enrolled_at: NOW };
+        let factor = Credential::new(id, Kind::Password, String::new(), NOW);
         let failing = db.store.write(move |c| {
             keys::record(c, "lost", "RS256", NOW)?;
             // A factor of nobody.

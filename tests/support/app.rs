@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use stepgate::app::App;
 use stepgate::assurance::factors::SecondFactor;
-use stepgate::assurance::ledger::Method;
 use stepgate::base::entropy::SystemEntropy;
 use stepgate::base::id::ClientId;
 use stepgate::base::id::CredentialId;
@@ -31,6 +30,7 @@ use stepgate::store::clients;
 use stepgate::store::clients::NewClient;
 use stepgate::store::credentials;
 use stepgate::store::credentials::Credential;
+use stepgate::store::credentials::Kind;
 use stepgate::store::users;
 use stepgate::store::users::LoginName;
 use stepgate::store::users::NewUser;
@@ -156,16 +156,16 @@ impl TestApp {
         let id = UserId::generate(&SystemEntropy, now);
         let password = NewPassword::parse(PASSWORD).unwrap();
         let secret = app.passwords.hash(password, &SystemEntropy).await.unwrap();
-        let factor = |method, secret: &dyn Fn(&CredentialId) -> String| {
+        let factor = |kind, secret: &dyn Fn(&CredentialId) -> String| {
             let id = CredentialId::generate(&SystemEntropy, now);
-            Credential { secret: secret(&id), id, method, last_step: 0, enrolled_at: now }
+            Credential::new(id.clone(), kind, secret(&id), now)
         };
-        let mut factors = vec![factor(Method::Pwd, &|_| secret.clone())];
+        let mut factors = vec![factor(Kind::Password, &|_| secret.clone())];
         let totp = totp.then(|| TotpSecret::generate(&SystemEntropy));
         if let Some(totp) = &totp {
             let seal =
                 |id: &CredentialId| app.master.seal(id.as_str(), totp.as_bytes(), &SystemEntropy).unwrap();
-            factors.push(factor(Method::Otp, &seal));
+            factors.push(factor(Kind::Totp, &seal));
         }
         let (user, login) = (id.clone(), LoginName::parse(name).unwrap());
         let claims =

@@ -3,12 +3,14 @@
 use super::app::PASSWORD;
 use super::app::TestApp;
 use super::app::TestUser;
+use super::authenticator::Authenticator;
 use super::relying_party::Request;
 use reqwest::Client;
 use reqwest::RequestBuilder;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use url::Url;
 
@@ -19,12 +21,14 @@ pub struct Browser {
     pub cookie: Option<String>,
     /// Where a proxy says that it comes from.
     pub source: Option<String>,
+    /// Its navigations begin with a person's click (Fetch Metadata).
+    pub clicks: bool,
     /// Its `Accept-Language`.
     pub language: Option<String>,
 }
 
 /// One answer of the server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -40,7 +44,7 @@ impl Browser {
 
     pub fn at(address: &str) -> Self {
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
-        Self { http, address: address.to_owned(), cookie: None, source: None, language: None }
+        Self { http, address: address.to_owned(), cookie: None, source: None, clicks: false, language: None }
     }
 
     /// A browser whose user prefers `language`.
@@ -107,7 +111,11 @@ impl Browser {
     /// Opens a request and signs in if it asks for that.
     pub async fn sign_in_again(&mut self, request: &Request, user: &TestUser) -> Reply {
         let page = self.open(&request.path()).await;
-        if page.page() == "login" { self.sign_in(&page, user).await } else { page }
+        if ["login", "select-account"].contains(&page.page().as_str()) {
+            self.sign_in(&page, user).await
+        } else {
+            page
+        }
     }
 
     /// Chooses `user` on the page `select-account`.
@@ -121,10 +129,49 @@ impl Browser {
         self.follow(reply).await
     }
 
-    /// Signs in on the page `login`.
+    /// Signs in on the page `login`, or with the name that is remembered on `select-account`.
     pub async fn sign_in(&mut self, page: &Reply, user: &TestUser) -> Reply {
+        if page.page() == "select-account" {
+            let page = self.choose(page, user).await;
+            assert_eq!(page.page(), "login", "{page:?}");
+            return self.submit(&page, &[("username", &user.name), ("password", PASSWORD)]).await;
+        }
         assert_eq!(page.page(), "login", "{page:?}");
         self.submit(page, &[("username", &user.name), ("password", PASSWORD)]).await
+    }
+
+    /// What the script of `page` gets when it asks for a ceremony.
+    pub async fn ceremony(&mut self, page: &Reply) -> Value {
+        let form = page.hidden_fields();
+        let fields = form.iter().filter(|(name, _)| ["form", "step"].contains(&name.as_str()));
+        let fields = fields.map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>();
+        let reply = self.post(&format!("{}/options", page.form_action()), &fields).await;
+        assert_eq!(reply.status, StatusCode::OK, "{page:?}");
+        serde_json::from_str(&reply.body).unwrap()
+    }
+
+    /// Answers the ceremony of `page` with what an authenticator said.
+    pub async fn answer(&mut self, page: &Reply, ceremony: &Value, credential: &str) -> Reply {
+        let action = if page.page() == "login" { "passkey" } else { "continue" };
+        let ceremony = ceremony["ceremony"].as_str().unwrap();
+        let mut form = page.hidden_fields();
+        form.retain(|(name, _)| ["form", "step"].contains(&name.as_str()));
+        form.extend([("ceremony", ceremony), ("credential", credential), ("action", action)].map(owned));
+        let path = page.form_action();
+        let request = self.http.post(format!("{}{path}", self.address)).form(&form);
+        let reply = self.send(request, &path).await;
+        self.follow(reply).await
+    }
+
+    /// Uses or makes a passkey, as the page wants it.
+    pub async fn tap(&mut self, page: &Reply, authenticator: &mut Authenticator) -> Reply {
+        let ceremony = self.ceremony(page).await;
+        let options = &ceremony["options"];
+        let said = match page.page() == "enrol-passkey" {
+            true => authenticator.create(options),
+            false => authenticator.get(options),
+        };
+        self.answer(page, &ceremony, &said).await
     }
 
     pub async fn send(&mut self, mut request: RequestBuilder, path: &str) -> Reply {
@@ -136,6 +183,9 @@ impl Browser {
         }
         if let Some(language) = &self.language {
             request = request.header("accept-language", language);
+        }
+        if self.clicks {
+            request = request.header("sec-fetch-user", "?1");
         }
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
@@ -156,6 +206,12 @@ impl Reply {
     pub fn page(&self) -> String {
         let between = self.body.split_once("data-page=\"").and_then(|(_, rest)| rest.split_once('"'));
         between.map_or_else(|| format!("{} {:?}", self.status, self.location()), |(name, _)| name.to_owned())
+    }
+
+    /// What stands between two texts.
+    pub fn between(&self, before: &str, after: &str) -> String {
+        let (_, rest) = self.body.split_once(before).unwrap_or_else(|| panic!("no {before} in {self:?}"));
+        rest.split_once(after).unwrap().0.to_owned()
     }
 
     /// The members of an authorization response.
@@ -215,4 +271,8 @@ fn unescaped(html: &str) -> String {
     let text = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">")];
     let text = text.iter().fold(html.to_owned(), |html, (escaped, plain)| html.replace(escaped, plain));
     text.replace("&#38;", "&")
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
 }

@@ -29,9 +29,10 @@ export class Person {
       const page = /data-page="([^"]*)"/.exec(html)?.[1];
       this.pages.push(page);
       if (page === 'error') throw new Error(`error page: ${html}`);
-      const form = new URLSearchParams(
-        [...html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)].map(([, name, value]) => [name, value]));
-      form.set('action', decline ? 'decline' : 'continue');
+      const hidden = html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g);
+      const form = new URLSearchParams(Object.fromEntries([...hidden].map(([, name, value]) => [name, value])));
+      // Nobody here has a device that could make a passkey.
+      form.set('action', decline || page === 'enrol-passkey' ? 'decline' : 'continue');
       if (page === 'login') form.set('username', this.user.name);
       if (page === 'login' || page === 'password') form.set('password', PASSWORD);
       if (page === 'totp') form.set('code', code(this.user.otpauth));

@@ -1,0 +1,151 @@
+//! What people do with their own account: they look at their passkeys, add, rename and remove them, and make recovery codes.
+//! Whatever changes a factor is an interaction of its own, which asks for the strongest factor that the account has, shown in
+//! the last five minutes, whatever the session was opened with.
+
+pub mod passkeys;
+
+use crate::app::App;
+use crate::assurance::ledger::Assurance;
+use crate::assurance::need::Need;
+use crate::assurance::strongest;
+use crate::base::id::CredentialId;
+use crate::base::id::InteractionId;
+use crate::base::id::UserId;
+use crate::base::secret::Secret;
+use crate::base::time::Seconds;
+use crate::interaction;
+use crate::interaction::Ask;
+use crate::interaction::Asker;
+use crate::interaction::Interaction;
+use crate::interaction::OpenError;
+use crate::interaction::Then;
+use crate::interaction::Visitor;
+use crate::interaction::enrol::Enrolment;
+use crate::interaction::next_step::Task;
+use crate::interaction::progress::Person;
+use crate::interaction::progress::Progress;
+use crate::interaction::settle;
+use crate::interaction::told;
+use crate::interaction::told::Letter;
+use crate::store::StoreError;
+use crate::store::audit::Actor;
+use crate::store::audit::What;
+use crate::store::credentials;
+use crate::store::credentials::Kind;
+use crate::store::sessions::Session;
+use passkeys::Changed;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// Names what follows an interaction of this feature.
+pub const KIND: &str = "account";
+
+/// How long ago the strongest factor may have been shown.
+const FRESH: Seconds = Seconds::minutes(5);
+
+/// What somebody wants to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wish {
+    Look,
+    Add(Enrolment),
+    RecoveryCodes,
+    Rename { passkey: CredentialId, label: String },
+    Remove { passkey: CredentialId },
+}
+
+/// What came of it, and the browser's new cookie if somebody proved something.
+pub struct Done {
+    pub user: Option<UserId>,
+    pub said: Option<Changed>,
+    pub cookie: Option<Secret>,
+}
+
+pub struct Opened {
+    pub interaction: InteractionId,
+    pub cookie: Option<Secret>,
+}
+
+/// Opens the interaction that leads to `wish`: with a session for the account of that session, without one for whoever
+/// signs in.
+pub async fn begin(
+    app: &App,
+    visitor: &Visitor,
+    session: Option<&Session>,
+    wish: Wish,
+) -> Result<Opened, OpenError> {
+    let person = session.map(|s| Person { user: s.user.clone(), username: s.username.clone() });
+    let need = match (&wish, session) {
+        (Wish::Look, _) | (_, None) => Need::default(),
+        (_, Some(session)) => guard(app, &session.user).await?,
+    };
+    let task = match &wish {
+        Wish::Add(what) => Some(Task::Enrol(*what)),
+        Wish::RecoveryCodes => Some(Task::RecoveryCodes),
+        Wish::Look | Wish::Rename { .. } | Wish::Remove { .. } => None,
+    };
+    let ask = Ask {
+        need,
+        asker: Asker { name: app.config.page.name.clone(), host: None, origin: String::new() },
+        login_hint: None,
+        select: session.is_none(),
+        create: false,
+        language: None,
+        approval: None,
+        task,
+    };
+    let body = serde_json::to_string(&wish).map_err(|why| StoreError::Unavailable(why.to_string()))?;
+    let then = Then { kind: KIND, body };
+    let progress = Progress { person, ..Progress::default() };
+    let opened = interaction::open(app, visitor, ask, progress, then).await?;
+    Ok(Opened { interaction: opened.id, cookie: opened.cookie })
+}
+
+/// The need is met: what was wished for is done, in the transaction that settles the proofs.
+pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -> Result<Done, StoreError> {
+    let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
+    let wish = serde_json::from_str::<Wish>(interaction.then().1)
+        .map_err(|why| StoreError::Unavailable(why.to_string()))?;
+    let what = match &wish {
+        Wish::Remove { .. } => What::FactorRemoved,
+        _ => What::FactorRenamed,
+    };
+    let entry =
+        app.entry(Actor::User, what).user(&person.user).source(&interaction.source).acr(&assurance.acr);
+    let (user, now) = (person.user.clone(), app.now());
+    let letter = Letter::about(app, &interaction, &person, told::What::Removed(Kind::Passkey));
+    let added = interaction.progress.enrolled.then_some(Changed::Added);
+    let settled = settle::settle(app, interaction, move |c, session| {
+        let entry = entry.session(session);
+        match wish {
+            Wish::Rename { passkey, label } => passkeys::rename(c, &user, &passkey, &label, entry).map(Some),
+            Wish::Remove { passkey } => {
+                let said = passkeys::remove(c, &user, &passkey, entry, now)?;
+                if said == Changed::Removed {
+                    letter.iter().try_for_each(|letter| letter.post(c))?;
+                }
+                Ok(Some(said))
+            }
+            Wish::Look | Wish::Add(_) | Wish::RecoveryCodes => Ok(added),
+        }
+    });
+    let settled = settled.await?;
+    app.mail_waiting.notify_one();
+    Ok(Done { user: Some(person.user), said: settled.followed, cookie: settled.cookie })
+}
+
+/// It was declined, or can't be: nothing is changed, and the session stays as it was.
+pub async fn refused(app: &App, interaction: Interaction) -> Result<Done, StoreError> {
+    let user = interaction.progress.person.as_ref().map(|person| person.user.clone());
+    settle::end(app, interaction, None).await?;
+    Ok(Done { user, said: None, cookie: None })
+}
+
+/// The level of the strongest factor that the user has, not of the session (attack: a session left open somewhere).
+async fn guard(app: &App, user: &UserId) -> Result<Need, StoreError> {
+    let id = user.clone();
+    let account = app.store.read(move |c| credentials::account(c, &id)).await?;
+    let account = account.ok_or(StoreError::Lost)?;
+    let guard = strongest(&Need::default(), &account, &app.config.policy, app.now());
+    // Who has nothing but recovery codes left can't change anything here.
+    Ok(Need { anew: false, max_age: Some(FRESH), ..guard.ok_or(StoreError::Lost)? })
+}

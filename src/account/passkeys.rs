@@ -1,0 +1,112 @@
+//! The passkeys of one user: what is shown of them, and what is done to them. What was shown with a passkey that goes, and
+//! what was granted for that, goes with it.
+
+use crate::app::App;
+use crate::base::id::CredentialId;
+use crate::base::id::UserId;
+use crate::base::time::Time;
+use crate::store::StoreError;
+use crate::store::Written;
+use crate::store::audit;
+use crate::store::audit::Entry;
+use crate::store::connection::Conn;
+use crate::store::credentials;
+use crate::store::credentials::Credential;
+use crate::store::credentials::Kind;
+use crate::store::recovery_codes;
+
+/// What came of a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    Added,
+    Renamed,
+    Removed,
+    /// There is no other way to sign in.
+    LastWayIn,
+    Gone,
+}
+
+/// What somebody has.
+pub struct Own {
+    /// Passkeys and security keys, the oldest first.
+    pub keys: Vec<Credential>,
+    pub totp: bool,
+    /// Recovery codes that are left, if there ever were any.
+    pub codes: Option<i64>,
+}
+
+impl Changed {
+    const ALL: [Self; 5] = [Self::Added, Self::Renamed, Self::Removed, Self::LastWayIn, Self::Gone];
+
+    /// In an address.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Renamed => "renamed",
+            Self::Removed => "removed",
+            Self::LastWayIn => "last-way-in",
+            Self::Gone => "gone",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|changed| changed.as_str() == text)
+    }
+}
+
+pub async fn of(app: &App, user: &UserId) -> Result<Own, StoreError> {
+    let user = user.clone();
+    let read = app.store.read(move |c| {
+        let all = credentials::of_user(c, &user)?;
+        let set = all.iter().find(|credential| credential.kind == Kind::Recovery);
+        let codes = set.map(|set| recovery_codes::left(c, &set.id)).transpose()?;
+        let totp = all.iter().any(|credential| credential.kind == Kind::Totp);
+        Ok(Own { keys: all.into_iter().filter(|credential| credential.key.is_some()).collect(), totp, codes })
+    });
+    read.await
+}
+
+/// A name that a person may give: something to see, on one line, and not too long.
+pub fn label(text: &str) -> Option<String> {
+    let label = text.trim();
+    let sound = (1..=60).contains(&label.chars().count()) && !label.chars().any(char::is_control);
+    sound.then(|| label.to_owned())
+}
+
+pub fn rename(
+    c: &mut Conn,
+    user: &UserId,
+    passkey: &CredentialId,
+    label: &str,
+    entry: Entry,
+) -> Written<Changed> {
+    if !credentials::rename(c, user, passkey, label)? {
+        return Ok(Changed::Gone);
+    }
+    audit::append(c, &entry.because(passkey.as_str()))?;
+    Ok(Changed::Renamed)
+}
+
+pub fn remove(
+    c: &mut Conn,
+    user: &UserId,
+    passkey: &CredentialId,
+    entry: Entry,
+    now: Time,
+) -> Written<Changed> {
+    let all = credentials::of_user(c, user)?;
+    if !all.iter().any(|credential| credential.id == *passkey && credential.key.is_some()) {
+        return Ok(Changed::Gone);
+    }
+    // A security key is worth something beside a password only, and a code alone is no way in either.
+    let way_in = |other: &Credential| matches!(other.kind, Kind::Password | Kind::Passkey);
+    if !all.iter().any(|other| other.id != *passkey && way_in(other)) {
+        audit::append(c, &entry.refused("it is the last way in"))?;
+        return Ok(Changed::LastWayIn);
+    }
+    if !credentials::take_away(c, user, passkey, now)? {
+        return Ok(Changed::Gone);
+    }
+    audit::append(c, &entry.because(passkey.as_str()))?;
+    Ok(Changed::Removed)
+}

@@ -1,0 +1,277 @@
+//! A proof by passkey or security key. The browser asks for a ceremony, and answers it once: taken together with the step,
+//! before anything in the answer is looked at. There is nothing to guess, so nothing is braked.
+
+use super::Interaction;
+use super::next_step::Next;
+use super::progress::Notice;
+use super::progress::Person;
+use super::progress::Progress;
+use super::progress::Proof;
+use super::prove;
+use super::prove::ProveError;
+use super::told;
+use super::told::Letter;
+use crate::app::App;
+use crate::assurance::ledger::Method;
+use crate::assurance::plan::Step;
+use crate::base::id::CeremonyId;
+use crate::base::id::EventId;
+use crate::base::id::UserId;
+use crate::base::time::Seconds;
+use crate::credential::passkey;
+use crate::credential::passkey::Asserted;
+use crate::credential::passkey::Ceremony;
+use crate::credential::passkey::PasskeyError;
+use crate::credential::passkey::Passkeys;
+use crate::credential::passkey::Presented;
+use crate::store::StoreError;
+use crate::store::audit;
+use crate::store::audit::Actor;
+use crate::store::audit::What;
+use crate::store::ceremonies;
+use crate::store::ceremonies::NewCeremony;
+use crate::store::credentials;
+use crate::store::credentials::Credential;
+use crate::store::credentials::Kind;
+use crate::store::interactions;
+use crate::store::interactions::InteractionRow;
+use crate::store::users;
+use serde_json::Value;
+use serde_json::json;
+
+const SIGN_IN: &str = "sign-in";
+const PROOF: &str = "proof";
+pub(super) const REGISTRATION: &str = "registration";
+/// As long as browsers wait for an authenticator, and a little longer.
+const OPEN_FOR: Seconds = Seconds::minutes(6);
+
+/// What a browser presents for a ceremony: its id, and the authenticator's answer as JSON.
+#[derive(Clone, Copy)]
+pub struct Answer<'a> {
+    pub ceremony: &'a str,
+    pub credential: &'a str,
+}
+
+/// Begins the ceremony of the page that stands; `None` if it has none.
+pub async fn begin(app: &App, on: &Interaction, next: &Next) -> Result<Option<Value>, StoreError> {
+    let Some(passkeys) = &app.passkeys else { return Ok(None) };
+    let (begun, purpose) = match next {
+        Next::SignIn { passkey: true } => (passkeys.begin_sign_in(), SIGN_IN),
+        Next::Prove { person, step, .. } if step.method == Method::Webauthn => {
+            (begin_proof(app, passkeys, &person.user, *step).await?, PROOF)
+        }
+        Next::Enrol { person, what, .. } => match what.key() {
+            Some(kind) => (begin_registration(app, passkeys, person, kind).await?, REGISTRATION),
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    let Ceremony { options, state } = begun.map_err(broken)?;
+    let now = app.now();
+    let id = CeremonyId::generate(app.entropy.as_ref(), now);
+    let owner = on.id().as_str().to_owned();
+    let new = NewCeremony { id: id.clone(), owner, purpose, state, expires_at: now.plus(OPEN_FOR) };
+    app.store.write(move |c| ceremonies::begin(c, &new)).await?;
+    Ok(Some(json!({"ceremony": id, "options": options})))
+}
+
+/// Whose passkey is it, and does it prove itself? Whoever it belongs to is who signs in.
+pub async fn sign_in(app: &App, on: &Interaction, answer: Answer<'_>) -> Result<(), ProveError> {
+    let tried = on.progress.tried(Method::Webauthn, on.progress.typed.clone());
+    let Some((row, state)) = take(app, on, tried.clone(), answer.ceremony, SIGN_IN).await? else {
+        return Ok(());
+    };
+    let Some(state) = state else { return prove::failed(app, on, Method::Webauthn).await };
+    let Ok(presented) = Presented::parse(answer.credential) else {
+        return prove::failed(app, on, Method::Webauthn).await;
+    };
+    let lookup = presented.lookup();
+    let found = app.store.read(move |c| {
+        let Some((id, credential)) = credentials::by_lookup(c, &lookup)? else { return Ok(None) };
+        Ok(users::by_id(c, &id)?.map(|user| (user, credential)))
+    });
+    let Some((user, credential)) = found.await? else {
+        let unknown = Progress {
+            notice: Some(Notice::UnknownPasskey),
+            unknown_passkey: Some(presented.lookup()),
+            ..tried
+        };
+        prove::note(app, on, &row, &unknown).await?;
+        return prove::failed(app, on, Method::Webauthn).await;
+    };
+    let wanted = on.ask.need.subject.as_ref().is_none_or(|wanted| *wanted == user.id);
+    let chosen =
+        !on.progress.chosen || on.progress.typed.as_ref().is_some_and(|name| name.as_str() == user.username);
+    let usable = !user.disabled && wanted && chosen && credential.kind == Kind::Passkey;
+    if !usable || !presented.is_of(&user.id) {
+        return prove::failed(app, on, Method::Webauthn).await;
+    }
+    let person = Person { user: user.id, username: user.username };
+    finish(app, on, row, person, (&state, &presented, credential)).await
+}
+
+/// Is it one of this person's own?
+pub async fn proof(
+    app: &App,
+    on: &Interaction,
+    person: &Person,
+    answer: Answer<'_>,
+) -> Result<(), ProveError> {
+    let tried = on.progress.tried(Method::Webauthn, None);
+    let Some((row, state)) = take(app, on, tried, answer.ceremony, PROOF).await? else { return Ok(()) };
+    let Some(state) = state else { return prove::failed(app, on, Method::Webauthn).await };
+    let Ok(presented) = Presented::parse(answer.credential) else {
+        return prove::failed(app, on, Method::Webauthn).await;
+    };
+    let (user, lookup) = (person.user.clone(), presented.lookup());
+    let own = app.store.read(move |c| credentials::of_user(c, &user)).await?;
+    let of_lookup = |c: &Credential| c.key.as_ref().is_some_and(|key| key.lookup == lookup);
+    let Some(credential) = own.into_iter().find(of_lookup) else {
+        return prove::failed(app, on, Method::Webauthn).await;
+    };
+    if !presented.is_of(&person.user) {
+        return prove::failed(app, on, Method::Webauthn).await;
+    }
+    finish(app, on, row, person.clone(), (&state, &presented, credential)).await
+}
+
+/// Takes the step and the ceremony at once: outer `None`, another form took the step; inner `None`, the ceremony is over,
+/// somebody else's, or for something else, and the step says so.
+pub(super) async fn take(
+    app: &App,
+    on: &Interaction,
+    tried: Progress,
+    ceremony: &str,
+    purpose: &'static str,
+) -> Result<Option<(InteractionRow, Option<String>)>, ProveError> {
+    let now = app.now();
+    let late = Progress { notice: Some(Notice::LatePasskey), ..tried.clone() };
+    let (tried, late) = (super::json(&tried)?, super::json(&late)?);
+    let (row, expires_at) = (on.row.clone(), on.expires_at(app, now));
+    let ceremony = CeremonyId::from_text(ceremony);
+    let taken = app.store.write(move |c| {
+        let state = ceremonies::take(c, &ceremony, row.id.as_str(), purpose, now)?;
+        let progress = if state.is_some() { &tried } else { &late };
+        match interactions::advance(c, &row, progress, expires_at)? {
+            true => Ok((InteractionRow { step: row.step + 1, ..row }, state)),
+            false => crate::store::lost(),
+        }
+    });
+    match taken.await {
+        Ok(taken) => Ok(Some(taken)),
+        Err(StoreError::Lost) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn begin_proof(
+    app: &App,
+    passkeys: &Passkeys,
+    user: &UserId,
+    step: Step,
+) -> Result<Result<Ceremony, PasskeyError>, StoreError> {
+    let kind = if step.uv { passkey::Kind::Passkey } else { passkey::Kind::SecurityKey };
+    let user = user.clone();
+    let own = app.store.read(move |c| credentials::of_user(c, &user)).await?;
+    let of_kind = own.iter().filter(|c| c.kind == Kind::from(kind)).map(|c| c.secret.as_str());
+    Ok(passkeys.begin_proof(kind, &of_kind.collect::<Vec<_>>()))
+}
+
+async fn begin_registration(
+    app: &App,
+    passkeys: &Passkeys,
+    person: &Person,
+    kind: passkey::Kind,
+) -> Result<Result<Ceremony, PasskeyError>, StoreError> {
+    let user = person.user.clone();
+    let own = app.store.read(move |c| credentials::of_user(c, &user)).await?;
+    let keys = own.iter().filter(|c| c.key.is_some()).map(|c| c.secret.as_str()).collect::<Vec<_>>();
+    Ok(passkeys.begin_registration(kind, &person.user, &person.username, &keys))
+}
+
+async fn finish(
+    app: &App,
+    on: &Interaction,
+    row: InteractionRow,
+    person: Person,
+    (state, presented, credential): (&str, &Presented, Credential),
+) -> Result<(), ProveError> {
+    let Some(passkeys) = &app.passkeys else { return prove::failed(app, on, Method::Webauthn).await };
+    let asserted = match passkeys.finish_proof(state, presented, &credential.secret) {
+        Ok(asserted) => asserted,
+        Err(why) => {
+            tracing::info!(interaction = %on.id(), %why, "passkey.refused");
+            if matches!(why, PasskeyError::Copied) {
+                copied(app, on, &person).await?;
+            }
+            return prove::failed(app, on, Method::Webauthn).await;
+        }
+    };
+    // Asked for when the ceremony began, and looked at once more (attack: an answer without user verification).
+    if credential.kind == Kind::Passkey && !asserted.user_verified {
+        return prove::failed(app, on, Method::Webauthn).await;
+    }
+    record(app, on, row, person, credential, asserted).await
+}
+
+async fn record(
+    app: &App,
+    on: &Interaction,
+    row: InteractionRow,
+    person: Person,
+    credential: Credential,
+    asserted: Asserted,
+) -> Result<(), ProveError> {
+    let now = app.now();
+    let proof = Proof {
+        id: EventId::generate(app.entropy.as_ref(), now),
+        method: Method::Webauthn.as_str().to_owned(),
+        at: now,
+        credential: credential.id.clone(),
+        factor_enrolled_at: credential.enrolled_at,
+        uv: credential.kind == Kind::Passkey,
+        device_bound: !asserted.backup_eligible,
+    };
+    let detail = credential.key.as_ref().map(|key| key.detail.clone()).unwrap_or_default();
+    let detail = passkey::Detail {
+        backup_eligible: asserted.backup_eligible,
+        backed_up: asserted.backed_up,
+        ..detail
+    };
+    let (entry, detail) = (prove::given(app, on, &person, Method::Webauthn), super::json(&detail)?);
+    let progress = super::json(&on.progress.proved(person, proof))?;
+    let expires_at = on.expires_at(app, now);
+    let written = app.store.write(move |c| {
+        if !credentials::used(c, &credential, now, asserted.stored.as_deref(), &detail)? {
+            return crate::store::lost();
+        }
+        audit::append(c, &entry)?;
+        interactions::advance(c, &row, &progress, expires_at)
+    });
+    match written.await {
+        Ok(_) => app.metrics.proof(Method::Webauthn, "given"),
+        // Removed, or used in this very moment elsewhere: the page that stands is shown.
+        Err(StoreError::Lost) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// The counter of the authenticator went back (WebAuthn §6.1.1): refused, and told; its owner decides what to do.
+async fn copied(app: &App, on: &Interaction, person: &Person) -> Result<(), StoreError> {
+    tracing::warn!(user = %person.user, "passkey.counter_went_back");
+    let entry = app.entry(Actor::User, What::Proof).user(&person.user).source(&on.source);
+    let entry = entry.refused("webauthn: the signature counter went back");
+    let letter = Letter::about(app, on, person, told::What::Copied);
+    let told = app.store.write(move |c| {
+        letter.iter().try_for_each(|letter| letter.post(c))?;
+        audit::append(c, &entry)
+    });
+    told.await?;
+    app.mail_waiting.notify_one();
+    Ok(())
+}
+
+fn broken(why: PasskeyError) -> StoreError {
+    StoreError::Unavailable(why.to_string())
+}

@@ -1,0 +1,61 @@
+//! WebAuthn ceremonies that are under way. A row belongs to one interaction and one purpose, and is taken once: of all who
+//! come with an answer, in any process, one gets its state (WebAuthn §13.4.3: a challenge is used once).
+
+use super::connection::Conn;
+use super::schema::ceremonies;
+use crate::base::id::CeremonyId;
+use crate::base::time::Time;
+use diesel::prelude::*;
+
+pub struct NewCeremony {
+    pub id: CeremonyId,
+    /// Whose it is: an interaction.
+    pub owner: String,
+    pub purpose: &'static str,
+    pub state: String,
+    pub expires_at: Time,
+}
+
+/// Tabs of one interaction may each have one under way; more than this nobody needs.
+const KEPT: usize = 8;
+
+/// Begins a ceremony; of its owner's older ones the newest stay.
+pub fn begin(c: &mut Conn, new: &NewCeremony) -> QueryResult<()> {
+    let known = ceremonies::table
+        .filter(ceremonies::owner.eq(&new.owner))
+        .order(ceremonies::id.desc())
+        .select(ceremonies::id)
+        .load::<String>(c)?;
+    let old = known.get(KEPT - 1..).unwrap_or_default();
+    if !old.is_empty() {
+        diesel::delete(ceremonies::table.filter(ceremonies::id.eq_any(old))).execute(c)?;
+    }
+    diesel::insert_into(ceremonies::table)
+        .values((
+            ceremonies::id.eq(new.id.as_str()),
+            ceremonies::owner.eq(&new.owner),
+            ceremonies::purpose.eq(new.purpose),
+            ceremonies::state.eq(&new.state),
+            ceremonies::expires_at.eq(new.expires_at.micros()),
+        ))
+        .execute(c)
+        .map(drop)
+}
+
+/// Takes the state of a ceremony, which is gone with it; `None` for one of somebody else, for something else, or too late.
+pub fn take(
+    c: &mut Conn,
+    id: &CeremonyId,
+    owner: &str,
+    purpose: &str,
+    now: Time,
+) -> QueryResult<Option<String>> {
+    diesel::delete(ceremonies::table)
+        .filter(ceremonies::id.eq(id.as_str()))
+        .filter(ceremonies::owner.eq(owner))
+        .filter(ceremonies::purpose.eq(purpose))
+        .filter(ceremonies::expires_at.gt(now.micros()))
+        .returning(ceremonies::state)
+        .get_result::<String>(c)
+        .optional()
+}

@@ -1,0 +1,77 @@
+//! Which accounts were used in a browser. It helps a person to choose and proves nothing.
+
+use super::connection::Conn;
+use super::schema::remembered_accounts;
+use super::schema::users;
+use crate::base::id::BrowserId;
+use crate::base::id::UserId;
+use crate::base::time::Time;
+use diesel::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    pub user: UserId,
+    pub username: String,
+}
+
+/// More than this nobody chooses from.
+const MOST: usize = 10;
+
+/// The account was used in this browser.
+pub fn note(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> QueryResult<()> {
+    let known = diesel::update(remembered_accounts::table.find((browser.as_str(), user.as_str())))
+        .set(remembered_accounts::used_at.eq(now.micros()))
+        .execute(c)?;
+    if known > 0 {
+        return Ok(());
+    }
+    let others = remembered_accounts::table
+        .filter(remembered_accounts::browser_id.eq(browser.as_str()))
+        .order(remembered_accounts::used_at.desc())
+        .select(remembered_accounts::user_id)
+        .load::<String>(c)?;
+    for old in others.get(MOST - 1..).unwrap_or_default() {
+        forget(c, browser, &UserId::from_text(old))?;
+    }
+    diesel::insert_into(remembered_accounts::table)
+        .values((
+            remembered_accounts::browser_id.eq(browser.as_str()),
+            remembered_accounts::user_id.eq(user.as_str()),
+            remembered_accounts::used_at.eq(now.micros()),
+        ))
+        .execute(c)
+        .map(drop)
+}
+
+/// The accounts that were used in this browser, the last one first.
+pub fn of_browser(c: &mut Conn, browser: &BrowserId) -> QueryResult<Vec<Remembered>> {
+    let rows = remembered_accounts::table
+        .inner_join(users::table)
+        .filter(remembered_accounts::browser_id.eq(browser.as_str()))
+        .order(remembered_accounts::used_at.desc())
+        .select((users::id, users::username))
+        .load::<(String, String)>(c)?;
+    let found = rows.into_iter().map(|(id, username)| Remembered { user: UserId::from_text(id), username });
+    Ok(found.collect())
+}
+
+pub fn forget(c: &mut Conn, browser: &BrowserId, user: &UserId) -> QueryResult<()> {
+    diesel::delete(remembered_accounts::table.find((browser.as_str(), user.as_str()))).execute(c).map(drop)
+}
+
+pub fn forget_all(c: &mut Conn, browser: &BrowserId) -> QueryResult<()> {
+    diesel::delete(remembered_accounts::table)
+        .filter(remembered_accounts::browser_id.eq(browser.as_str()))
+        .execute(c)
+        .map(drop)
+}
+
+/// Whether the user signed in in this browser before.
+pub fn knows(c: &mut Conn, browser: &BrowserId, user: &UserId) -> QueryResult<bool> {
+    let found = remembered_accounts::table
+        .find((browser.as_str(), user.as_str()))
+        .select(remembered_accounts::user_id)
+        .first::<String>(c)
+        .optional()?;
+    Ok(found.is_some())
+}
