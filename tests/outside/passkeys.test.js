@@ -129,7 +129,6 @@ test('a step-up asks for the passkey by itself after a click, takes another way 
   await at(page, 'account-passkeys');
   assert.match(await page.locator('main').innerText(), /You have 10 recovery codes left/);
 
-  // From an address that somebody typed: only by the button.
   await page.goto(shop.request({ acr_values: MFA, prompt: 'login' }));
   await at(page, 'passkey');
   await shoot(page, 'passkey');
