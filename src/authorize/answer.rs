@@ -130,7 +130,10 @@ pub async fn refused(app: &App, interaction: Interaction, fault: &Fault) -> Resu
         let entry = app.entry(Actor::User, What::Authorization).user(&person.user).client(&follow.client);
         entry.source(&interaction.source).refused(fault.code.as_str())
     });
+    let step_up = interaction.session().and_then(|_| step_up(&interaction.ask.need, &app.config.policy));
+    let step_up = step_up.map(str::to_owned);
     settle::end(app, interaction, entry).await?;
+    step_up.iter().for_each(|class| app.metrics.step_up(class, fault.code.as_str()));
     Ok(error_response(app, &follow.address, fault))
 }
 

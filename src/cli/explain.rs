@@ -49,7 +49,7 @@ pub(super) async fn run(app: &App, arguments: Arguments) -> anyhow::Result<Said>
             None => bail!("no session {sid} of {} lives; see `stepgate session list`", arguments.user),
         },
     };
-    let json = explained(app, &query(&arguments), &meets).await?;
+    let json = explained(app, &query(&arguments)?, &meets).await?;
     Ok(Said { words: words(&arguments.user, &json), json })
 }
 
@@ -92,11 +92,22 @@ async fn answer(app: &App, request: &AuthorizationRequest, of: &[Session]) -> an
     })
 }
 
-fn query(arguments: &Arguments) -> String {
-    let query = arguments.query.rsplit('?').next().unwrap_or_default();
-    let names_client = query.split('&').any(|pair| pair.starts_with("client_id="));
-    let id = url::form_urlencoded::byte_serialize(arguments.client.as_bytes());
-    if names_client { query.to_owned() } else { format!("client_id={}&{query}", id.collect::<String>()) }
+/// The query as it would be sent. A `?` may stand in it; before it only where a whole URL was given.
+fn query(arguments: &Arguments) -> anyhow::Result<String> {
+    let given = arguments.query.as_str();
+    let is_url = ["https:", "http:", "/", "?"].iter().any(|beginning| given.starts_with(beginning));
+    let query = if is_url { given.split_once('?').map_or("", |(_, query)| query) } else { given };
+    let named = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "client_id");
+    match named {
+        Some((_, named)) if named == arguments.client => Ok(query.to_owned()),
+        Some((_, named)) => {
+            bail!("the query names the client {named:?}; leave it out, or name it with --client")
+        }
+        None => {
+            let id = url::form_urlencoded::byte_serialize(arguments.client.as_bytes());
+            Ok(format!("client_id={}&{query}", id.collect::<String>()))
+        }
+    }
 }
 
 fn stated(assurance: &Assurance) -> Value {

@@ -78,6 +78,8 @@ kinds! {
     TokenRefreshed => "token.refreshed"
     /// A token for the client itself was refused; those that are issued are in the metrics.
     ClientCredentials => "client_credentials"
+    /// Introspection was refused to a client that is known.
+    Introspection => "introspection"
     TokenRevoked => "token.revoked"
     UserAdded => "user.added"
     UserUpdated => "user.updated"

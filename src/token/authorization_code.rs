@@ -46,16 +46,21 @@ pub async fn redeem(
     let outcome = app.store.write(move |c| {
         let hash = presented.code.hash();
         let Some(grant) = grants::redeem(c, &hash, &id, now)? else {
-            let replayed = grants::revoke_replayed(c, &hash, &id, now)?.map(Box::new);
-            let reason = if replayed.is_some() { "code replayed" } else { "code unknown or expired" };
-            return Ok(Err((reason, replayed)));
+            let Some(replayed) = grants::revoke_replayed(c, &hash, &id, now)? else {
+                return Ok(Err(("code unknown or expired", false)));
+            };
+            let entry = entry.user(&replayed.user).session(&replayed.session);
+            audit::append(c, &entry.refused("code replayed"))?;
+            return Ok(Err(("code replayed", true)));
         };
         let whole = grant.clone();
         let basis = match judge(c, grant, &presented, now)? {
             Ok(basis) => basis,
             Err(reason) => {
                 grants::revoke(c, &whole.id, reason, now)?;
-                return Ok(Err((reason, Some(Box::new(whole)))));
+                let entry = entry.user(&whole.user).session(&whole.session);
+                audit::append(c, &entry.refused(reason))?;
+                return Ok(Err((reason, true)));
             }
         };
         let entry = entry.user(&whole.user).session(&whole.session).acr(&basis.stated.acr);
@@ -69,7 +74,7 @@ pub async fn redeem(
     });
     match outcome.await? {
         Ok((basis, refresh_token)) => issue::tokens(app, client, &basis, &wish, true, refresh_token),
-        Err((reason, about)) => Err(TokenError::Fault { fault: invalid_grant(), reason, about }),
+        Err((reason, recorded)) => Err(TokenError::Fault { fault: invalid_grant(), reason, recorded }),
     }
 }
 

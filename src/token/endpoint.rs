@@ -15,7 +15,6 @@ use crate::protocol::parameters::Parameters;
 use crate::store::StoreError;
 use crate::store::audit;
 use crate::store::audit::What;
-use crate::store::grants::Grant;
 use serde::Serialize;
 use std::sync::Arc;
 use thiserror::Error;
@@ -41,7 +40,12 @@ const REQUEST: &str = "request";
 pub enum TokenError {
     /// What the client is told, and what the log is.
     #[error("{fault} [{reason}]")]
-    Fault { fault: Fault, reason: &'static str, about: Option<Box<Grant>> },
+    Fault {
+        fault: Fault,
+        reason: &'static str,
+        /// Its line in the audit rode with what was done about it.
+        recorded: bool,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -52,22 +56,21 @@ pub async fn answer(app: &Arc<App>, caller: Caller<'_>, body: &str) -> Result<To
     let parameters = Parameters::parse(body)?;
     parameters.all_sound()?;
     let client = authenticate(app, caller, &parameters).await?;
-    let grant_type = parameters.required("grant_type")?;
-    let answered = grant(app, &client, grant_type, &parameters).await;
-    let (known, what) = known(grant_type);
+    let grant_type = parameters.required("grant_type");
+    let (known, what) = known(grant_type.as_ref().copied().unwrap_or_default());
+    let answered = match grant_type {
+        Ok(grant_type) => grant(app, &client, grant_type, &parameters).await,
+        Err(fault) => Err(fault.into()),
+    };
     let outcome = match &answered {
         Ok(_) => "issued",
         Err(TokenError::Fault { fault, .. }) => fault.code.as_str(),
         Err(TokenError::Store(_) | TokenError::Sign(_)) => "unavailable",
     };
     app.metrics.token(known, outcome);
-    if let Err(TokenError::Fault { fault, reason, about }) = &answered {
+    if let Err(TokenError::Fault { fault, reason, recorded: false }) = &answered {
         let reason = if *reason == REQUEST { fault.code.as_str() } else { reason };
         let entry = client.entry(app, what).refused(reason);
-        let entry = match about {
-            Some(grant) => entry.user(&grant.user).session(&grant.session),
-            None => entry,
-        };
         app.store.write(move |c| audit::append(c, &entry)).await?;
     }
     answered
@@ -107,14 +110,16 @@ async fn grant(
 
 impl From<Fault> for TokenError {
     fn from(fault: Fault) -> Self {
-        Self::Fault { fault, reason: REQUEST, about: None }
+        Self::Fault { fault, reason: REQUEST, recorded: false }
     }
 }
 
 impl From<ClientError> for TokenError {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Fault(fault) => Self::Fault { fault, reason: "client authentication", about: None },
+            ClientError::Fault(fault) => {
+                Self::Fault { fault, reason: "client authentication", recorded: false }
+            }
             ClientError::Store(error) => Self::Store(error),
         }
     }

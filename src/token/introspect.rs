@@ -29,11 +29,12 @@ use serde_json::Value;
 use serde_json::json;
 
 pub async fn introspect(app: &App, caller: Caller<'_>, body: &str) -> Result<Value, TokenError> {
-    let (client, token) = presented(app, caller, body).await?;
-    let client = client.client();
+    let (by, token) = presented(app, caller, body, What::Introspection).await?;
+    let client = by.client();
     if client.metadata.is_public() {
         let description = "Introspection is for clients that can prove who they are.";
-        return Err(Fault::new(ErrorCode::InvalidClient, description).into());
+        let fault = Fault::new(ErrorCode::InvalidClient, description);
+        return Err(refused(app, &by, What::Introspection, fault).await?);
     }
     let answer = match read(app, &token, app.now()) {
         Some(token) => access_token(app, client, token).await?,
@@ -44,7 +45,7 @@ pub async fn introspect(app: &App, caller: Caller<'_>, body: &str) -> Result<Val
 
 /// RFC 7009 §2.2: a token that is unknown, or another client's, is no error and no effect.
 pub async fn revoke(app: &App, caller: Caller<'_>, body: &str) -> Result<(), TokenError> {
-    let (by, token) = presented(app, caller, body).await?;
+    let (by, token) = presented(app, caller, body, What::TokenRevoked).await?;
     let (client, now, entry) = (by.client().clone(), app.now(), by.entry(app, What::TokenRevoked));
     if let Some(token) = read(app, &token, now) {
         if token.client_id == client.id.as_str() {
@@ -58,6 +59,8 @@ pub async fn revoke(app: &App, caller: Caller<'_>, body: &str) -> Result<(), Tok
                     audit::append(c, &entry)
                 })
                 .await?;
+        } else {
+            app.store.write(move |c| audit::append(c, &entry.refused(OF_ANOTHER))).await?;
         }
         return Ok(());
     }
@@ -69,21 +72,40 @@ pub async fn revoke(app: &App, caller: Caller<'_>, body: &str) -> Result<(), Tok
                 let entry = entry.because("a refresh token and its family").user(&found.grant.user);
                 audit::append(c, &entry.session(&found.grant.session))
             }
-            _ => Ok(()),
+            Some(_) => audit::append(c, &entry.refused(OF_ANOTHER)),
+            None => Ok(()),
         })
         .await?;
     Ok(())
 }
 
+const OF_ANOTHER: &str = "another client's token";
+
 async fn presented(
     app: &App,
     caller: Caller<'_>,
     body: &str,
+    what: What,
 ) -> Result<(AuthenticatedClient, String), TokenError> {
     let parameters = Parameters::parse(body)?;
     parameters.all_sound()?;
     let client = authenticate(app, caller, &parameters).await?;
-    Ok((client, parameters.required("token")?.to_owned()))
+    match parameters.required("token") {
+        Ok(token) => Ok((client, token.to_owned())),
+        Err(fault) => Err(refused(app, &client, what, fault).await?),
+    }
+}
+
+/// Told to the client, and in the audit.
+async fn refused(
+    app: &App,
+    by: &AuthenticatedClient,
+    what: What,
+    fault: Fault,
+) -> Result<TokenError, StoreError> {
+    let entry = by.entry(app, what).refused(fault.code.as_str());
+    app.store.write(move |c| audit::append(c, &entry)).await?;
+    Ok(fault.into())
 }
 
 async fn access_token(app: &App, client: &Client, token: AccessToken) -> Result<Option<Value>, StoreError> {

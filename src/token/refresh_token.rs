@@ -55,9 +55,16 @@ pub async fn refresh(
         let found = refresh_tokens::find(c, &hash)?.filter(|found| found.grant.client == client_id);
         let Some(found) = found else { return Ok(refused("refresh token unknown", None)) };
         let rotated = rotate(&shared, c, &hash, found, &wanted, now)?;
-        if let Ok((Basis { grant, stated, .. }, _)) = &rotated {
-            audit::append(c, &entry.user(&grant.user).session(&grant.session).acr(&stated.acr))?;
-        }
+        let entry = match &rotated {
+            Ok((Basis { grant, stated, .. }, _)) => {
+                entry.user(&grant.user).session(&grant.session).acr(&stated.acr)
+            }
+            Err(Refused { reason, about: Some(grant), .. }) => {
+                entry.user(&grant.user).session(&grant.session).refused(reason)
+            }
+            Err(Refused { about: None, .. }) => return Ok(rotated),
+        };
+        audit::append(c, &entry)?;
         Ok(rotated)
     });
     match rotated.await? {
@@ -65,7 +72,9 @@ pub async fn refresh(
             let token = issue::refresh_token(app, &basis.grant, generation);
             issue::tokens(app, client, &basis, &wish, false, Some(token))
         }
-        Err(Refused { fault, reason, about }) => Err(TokenError::Fault { fault, reason, about }),
+        Err(Refused { fault, reason, about }) => {
+            Err(TokenError::Fault { fault, reason, recorded: about.is_some() })
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Bytes;
 use actix_web::web::Data;
 
-const LONGEST_FORM: usize = 12 * 1024;
+pub const LONGEST_FORM: usize = 12 * 1024;
 
 pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
     let begun = match Parameters::parse(request.query_string()) {

@@ -77,7 +77,11 @@ async fn taken(mut request: ServiceRequest) -> Result<ServiceRequest, ServiceRes
             request.set_payload(body.into());
             Ok(request)
         }
-        Ok(Err(_)) => Err(refused(request, StatusCode::PAYLOAD_TOO_LARGE)),
+        Ok(Err(why)) => {
+            let too_large = why.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE;
+            let broken = StatusCode::BAD_REQUEST;
+            Err(refused(request, if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { broken }))
+        }
         Err(_) => Err(refused(request, StatusCode::REQUEST_TIMEOUT)),
     }
 }

@@ -1,6 +1,7 @@
 //! `/logout`: GET acts or asks. POST is either our own form, which carries a code for this browser, or a client's, which
 //! comes without our cookie and is led to GET.
 
+use super::authorize::LONGEST_FORM;
 use super::cookie;
 use super::edge;
 use super::language;
@@ -52,6 +53,11 @@ pub async fn post(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResp
         Ok(form) => form,
         Err(fault) => return respond::fault_page(&app, &request, &fault),
     };
+    // It comes back as an address, and proxies take no longer ones.
+    if form.len() > LONGEST_FORM {
+        let fault = Fault::invalid_request("The form is longer than 12 KiB; send less.");
+        return respond::fault_page(&app, &request, &fault);
+    }
     match Parameters::parse(form).map(|fields| fields.one("form").map(|code| code.is_some())) {
         Ok(Ok(true)) => confirmed(&app, &request, form).await,
         _ if form.bytes().all(|b| b.is_ascii_graphic()) => {

@@ -148,6 +148,7 @@ async fn every_flow(app: &TestApp) {
         200
     );
     assert_eq!(token(app, "rp", &[("grant_type", "client_credentials")]).await.status, 400);
+    assert_eq!(post_as(app, "app", "/introspect", &[]).await.status, 400);
     let home = browser.get("/").await;
     assert_eq!(browser.submit(&home, &[]).await.page(), "logged-out");
     let mut eve = Browser::new(app);
@@ -237,4 +238,28 @@ async fn who_follows_the_audit_sees_what_comes() {
     assert_eq!(said(only.as_array().unwrap()), ["user.disabled done", "user.enabled done"]);
     follow.kill().unwrap();
     follow.wait().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_refused_to_a_client_that_is_known_is_audited() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let hers = tokens(&app, &browser.open(&Request::new().path()).await).await;
+    app.client("other", json!({})).await;
+    let seen = &mut BTreeSet::new();
+    new(&app, seen).await;
+    for (path, form, expected) in [
+        ("/token", [("x", "y")], "client_credentials refused invalid_request"),
+        ("/introspect", [("x", "y")], "introspection refused invalid_request"),
+        ("/revoke", [("x", "y")], "token.revoked refused invalid_request"),
+        (
+            "/revoke",
+            [("token", hers.raw["access_token"].as_str().unwrap())],
+            "token.revoked refused another client's token",
+        ),
+    ] {
+        post_as(&app, "other", path, &form).await;
+        assert_eq!(new(&app, seen).await, [expected], "{path}");
+    }
 }

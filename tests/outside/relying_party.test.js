@@ -171,3 +171,14 @@ test('a wrong code verifier burns the code', async () => {
   await assert.rejects(client.authorizationCodeGrant(shop, answer, guess), refused('invalid_grant'));
   await assert.rejects(client.authorizationCodeGrant(shop, answer, checks), refused('invalid_grant'));
 });
+
+test('a response by form_post is checked and redeemed by the library, an error too', async () => {
+  const ada = await provider.user();
+  const shop = await registered(provider);
+  const person = new Person(ada, CALLBACK);
+  const { claims } = await authenticate(shop, person, { response_mode: 'form_post' });
+  assert.equal(claims.sub, ada.sub);
+  assert.deepEqual(person.pages, ['login', 'form-post']);
+  const silent = { response_mode: 'form_post', prompt: 'none', acr_values: MFA };
+  await assert.rejects(authenticate(shop, person, silent), refused('login_required'));
+});

@@ -37,6 +37,10 @@ export class Person {
       if (page === 'login' || page === 'password') form.set('password', PASSWORD);
       if (page === 'totp') form.set('code', code(this.user.otpauth));
       const action = new URL(/<form method="post" action="([^"]*)"/.exec(html)[1], answer.url);
+      if (page === 'form-post') {
+        form.delete('action');
+        return new Request(action, { method: 'POST', body: form });
+      }
       answer = await this.#fetch(action, form);
     }
     throw new Error(`no end after ${this.pages}`);
