@@ -8,9 +8,13 @@ use crate::authenticator::Authenticator;
 use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::databases;
+use crate::database::sqlite;
 use crate::relying_party::Request;
 use crate::relying_party::error;
 use crate::relying_party::tokens;
+use crate::smtp::Manner;
+use crate::smtp::Received;
+use crate::smtp::SmtpServer;
 use futures_util::future::join_all;
 use serde_json::Value;
 use serde_json::json;
@@ -533,6 +537,56 @@ async fn the_accounts_of_a_browser_are_offered_prove_nothing_and_can_be_forgotte
     let home = browser.get("/").await;
     assert_eq!(browser.submit(&home, &[("action", "forget")]).await.page(), "logged-out");
     assert_eq!(browser.open(&Request::new().path()).await.page(), "login");
+}
+
+#[tokio::test]
+async fn where_mail_is_set_up_a_code_has_to_come_from_the_mailbox_and_every_change_is_told() {
+    let mailbox = SmtpServer::start(Manner::Takes).await;
+    let app = TestApp::on(sqlite(), &mailbox.settings()).await;
+    let bob = app.user("bob").await;
+    app.command(&["user", "update", "bob", "--email", "bob@op.test"], "");
+    let mut browser = Browser::signed_in(&app, &bob).await;
+    let page = browser.open(&Request::new().with("acr_values", "phr").path()).await;
+    let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+    assert_eq!(page.page(), "mail-code", "who has the password alone sets nothing up");
+    let first = mailbox.wait_for(1).await[0].clone();
+    assert_eq!(first.to, ["bob@op.test"]);
+    let code_in = |mail: &Received| {
+        let words = mail.text.split_whitespace();
+        let mut codes = words.filter(|word| word.len() == 8 && word.bytes().all(|b| b.is_ascii_digit()));
+        codes.next().unwrap().to_owned()
+    };
+    // A reload mails no other one; a wish does, and then the first is worth nothing.
+    let page = browser.open(&page.path).await;
+    let page = browser.submit(&page, &[("action", "resend")]).await;
+    let second = mailbox.wait_for(2).await[1].clone();
+    assert_ne!(code_in(&first), code_in(&second));
+    let page = browser.submit(&page, &[("code", &code_in(&first))]).await;
+    assert_eq!(page.page(), "mail-code");
+    assert!(page.body.contains("not the code that was mailed"), "{page:?}");
+    let page = browser.submit(&page, &[("code", &code_in(&second))]).await;
+    assert_eq!(page.page(), "enrol-passkey");
+    let mut phone = Authenticator::new(ISSUER);
+    let page = browser.tap(&page, &mut phone).await;
+    let page = browser.tap(&page, &mut phone).await;
+    assert_eq!(browser.submit(&page, &[("action", "decline")]).await.outcome(), "code");
+    let told = mailbox.wait_for(3).await[2].clone();
+    assert_eq!(told.header("Subject").as_deref(), Some("A passkey was added (Stepgate)"));
+    change(&mut browser, &mut phone, &[("action", "remove")]).await;
+    let told = mailbox.wait_for(4).await[3].clone();
+    assert_eq!(told.header("Subject").as_deref(), Some("A passkey was removed (Stepgate)"));
+    // Five wrong codes end the interaction, and three mails are all that it sends.
+    let page = browser.open(&Request::new().with("acr_values", "phr").path()).await;
+    let mut page = browser.submit(&page, &[("password", PASSWORD)]).await;
+    for _ in 0..4 {
+        page = browser.submit(&page, &[("action", "resend")]).await;
+    }
+    for _ in 0..5 {
+        assert_eq!(page.page(), "mail-code");
+        page = browser.submit(&page, &[("code", "00000000")]).await;
+    }
+    assert_eq!(error(&page), "access_denied");
+    assert_eq!(mailbox.wait_for(7).await.len(), 7);
 }
 
 /// What an authenticator app shows for a secret that was typed into it.

@@ -237,3 +237,76 @@ test('the accounts of this browser are offered after the sign-out, on a small ph
   await press(page, 'forget-account');
   await at(page, 'login');
 });
+
+test('password managers are told which passkeys are good, and which one is not any more', async () => {
+  const user = await provider.user({ totp: false });
+  const { page } = await open();
+  const signals = {};
+  await page.exposeFunction('signalled', (name, said) => { signals[name] = said; });
+  await page.addInitScript(() => {
+    for (const name of ['signalAllAcceptedCredentials', 'signalCurrentUserDetails', 'signalUnknownCredential'])
+      PublicKeyCredential[name] = (said) => window.signalled(name, said);
+  });
+  const phone = await plugIn(page);
+  await signIn(page, user);
+  await addPasskey(page, phone);
+  const [{ credentialId, userHandle }] = await phone.credentials();
+  const url = (base64) => base64.replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+  const own = { rpId: 'localhost', userId: url(userHandle) };
+  const told = async (name, is) => {
+    for (let tries = 0; !(signals[name] && is(signals[name])) && tries < 200; tries++) await page.waitForTimeout(20);
+    return signals[name];
+  };
+  await told('signalCurrentUserDetails', () => true);
+  assert.deepEqual(signals, {
+    signalAllAcceptedCredentials: { ...own, allAcceptedCredentialIds: [url(credentialId)] },
+    signalCurrentUserDetails: { ...own, name: user.name, displayName: user.name },
+  });
+  await press(page, 'remove');
+  if ((await shown(page)) === 'passkey')
+    await phone.tap(async () => {
+      await button(page, 'continue').click();
+      await at(page, 'account-passkeys');
+    });
+  const none = await told('signalAllAcceptedCredentials', (said) => said.allAcceptedCredentialIds.length === 0);
+  assert.deepEqual(none, { ...own, allAcceptedCredentialIds: [] });
+  await page.goto(`${provider.issuer}/`);
+  await press(page, 'forget');
+  await page.goto(shop.request());
+  await at(page, 'login');
+  await phone.tap(async () => {
+    await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+    await page.getByText('not known here any more').waitFor();
+  });
+  const unknown = await told('signalUnknownCredential', () => true);
+  assert.deepEqual(unknown, { rpId: 'localhost', credentialId: url(credentialId) });
+});
+
+test('the keyboard alone adds a passkey and proves with it, and the first page is small', async () => {
+  const user = await provider.user({ totp: false });
+  const { page } = await open();
+  const phone = await plugIn(page);
+  await signIn(page, user);
+  await page.goto(`${provider.issuer}/account/passkeys`);
+  while ((await page.evaluate(() => document.activeElement.textContent)) !== 'Add a passkey') await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await at(page, 'enrol-passkey');
+  await page.locator('[data-go]:focus').waitFor();
+  await phone.tap(async () => {
+    await page.keyboard.press('Enter');
+    await at(page, 'recovery-codes');
+  });
+  await press(page, 'continue');
+  await page.goto(shop.request({ prompt: 'login', acr_values: 'phr' }));
+  await at(page, 'passkey');
+  await page.locator('[data-go]:focus').waitFor();
+  await phone.tap(async () => {
+    await page.keyboard.press('Enter');
+    await at(page, 'callback');
+  });
+  assert.match(page.url(), /[?&]code=/);
+  const first = await (await fetch(shop.request(), { redirect: 'manual' })).headers;
+  const cookie = first.getSetCookie()[0].split(';')[0];
+  const html = await (await fetch(new URL(first.get('location'), provider.issuer), { headers: { cookie } })).text();
+  assert.ok(html.includes('data-page="login"') && html.length < 30_000, `${html.length} bytes`);
+});
