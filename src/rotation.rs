@@ -16,6 +16,7 @@ use crate::store::StoreError;
 use crate::store::Written;
 use crate::store::audit;
 use crate::store::audit::Actor;
+use crate::store::audit::Entry;
 use crate::store::audit::What;
 use crate::store::connection::Conn;
 use crate::store::keys;
@@ -45,14 +46,17 @@ pub enum Rotated {
     AlreadyThere,
 }
 
+/// Begins a line of the audit, in the name of whoever wants it.
+pub type Line<'a> = dyn Fn(What) -> Entry + Sync + 'a;
+
 /// Makes a successor of the key that signs with `alg`, unless one is waiting.
-pub async fn rotate(app: &Arc<App>, alg: SigningAlg, actor: Actor) -> Result<Rotated, RotationError> {
+pub async fn rotate(app: &Arc<App>, alg: SigningAlg, line: &Line<'_>) -> Result<Rotated, RotationError> {
     let listing = folder::listing(&app.config.keys)?;
     let now = app.now();
     if newest(&listing, alg).is_some_and(|newest| newest.signs_from > now) {
         return Ok(Rotated::AlreadyThere);
     }
-    add(app, listing, alg, now.plus(SHOWN_BEFORE), actor).await
+    add(app, listing, alg, now.plus(SHOWN_BEFORE), line).await
 }
 
 /// Makes the successors of keys that have come of age.
@@ -62,7 +66,8 @@ pub async fn rotate_due(app: &Arc<App>) -> Result<(), RotationError> {
         let listing = folder::listing(&app.config.keys)?;
         let oldest = app.now().minus(app.config.rotate_keys_after);
         if newest(&listing, alg).is_some_and(|newest| newest.signs_from <= oldest)
-            && let Rotated::Done { kid, .. } = rotate(app, alg, Actor::Server).await?
+            && let Rotated::Done { kid, .. } =
+                rotate(app, alg, &|what| app.entry(Actor::Server, what)).await?
         {
             tracing::info!(alg = alg.as_str(), kid, "key.rotated");
         }
@@ -83,7 +88,7 @@ async fn record_waiting(app: &App) -> Result<(), StoreError> {
 
 /// Withdraws a key at once: it leaves the JWKS, and what it signed is refused here. A successor that waits signs
 /// from now on; if there is none, one is made. `false` if there is no such key.
-pub async fn retire(app: &Arc<App>, kid: &str) -> Result<bool, RotationError> {
+pub async fn retire(app: &Arc<App>, kid: &str, line: &Line<'_>) -> Result<bool, RotationError> {
     let listing = folder::listing(&app.config.keys)?;
     let Some(key) = listing.keys().find(|key| key.kid == kid) else { return Ok(false) };
     let (now, alg) = (app.now(), key.alg);
@@ -91,9 +96,9 @@ pub async fn retire(app: &Arc<App>, kid: &str) -> Result<bool, RotationError> {
     let times = same.iter().map(|key| key.times()).collect::<Vec<_>>();
     let signs = |key: &&SigningKey| state(key.times(), &times, Seconds(0), now) == KeyState::Current;
     if !same.into_iter().any(|key| signs(&key)) {
-        add(app, folder::listing(&app.config.keys)?, alg, now, Actor::Administrator).await?;
+        add(app, folder::listing(&app.config.keys)?, alg, now, line).await?;
     }
-    let entry = app.entry(Actor::Administrator, What::KeyRetired).because(kid);
+    let entry = line(What::KeyRetired).because(kid);
     let (kid, entropy) = (kid.to_owned(), app.entropy.clone());
     let withdraw = move || folder::withdraw(listing, &kid, now, entropy.as_ref());
     recorded_and_placed(app, move |c| audit::append(c, &entry), withdraw).await
@@ -119,12 +124,12 @@ async fn add(
     listing: Listing,
     alg: SigningAlg,
     signs_from: Time,
-    actor: Actor,
+    line: &Line<'_>,
 ) -> Result<Rotated, RotationError> {
     let now = app.now();
     let made = tokio::task::spawn_blocking(move || SigningKey::generate(alg, now, signs_from)).await;
     let key = made.map_err(|why| RotationError::Key(why.to_string()))?.map_err(RotationError::Key)?;
-    let entry = app.entry(actor, What::KeyRotated).because(&format!("{} {}", alg.as_str(), key.kid));
+    let entry = line(What::KeyRotated).because(&format!("{} {}", alg.as_str(), key.kid));
     let (kid, recorded, entropy) = (key.kid.clone(), key.kid.clone(), app.entropy.clone());
     let record = move |c: &mut Conn| {
         keys::record(c, &recorded, "signing", now)?;

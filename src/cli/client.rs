@@ -65,6 +65,16 @@ impl Command {
             Self::List | Self::Show { .. } => None,
         }
     }
+
+    /// Whom it is about; a client that is being registered is nobody yet.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Show { id } | Self::Delete { id } | Self::RotateSecret { id } | Self::Update { id, .. } => {
+                Some(id)
+            }
+            Self::Add { .. } | Self::List => None,
+        }
+    }
 }
 
 pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {

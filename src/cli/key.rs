@@ -6,7 +6,6 @@ use crate::jose::key::KeyState;
 use crate::protocol::metadata::SigningAlg;
 use crate::rotation;
 use crate::rotation::Rotated;
-use crate::store::audit::Actor;
 use anyhow::Context;
 use anyhow::bail;
 use clap::Subcommand;
@@ -64,7 +63,7 @@ async fn rotate(app: &Arc<App>, alg: Option<&str>) -> anyhow::Result<Said> {
     let mut words = String::new();
     let mut made = Vec::new();
     for alg in algs {
-        match rotation::rotate(app, alg, Actor::Administrator).await? {
+        match rotation::rotate(app, alg, &|what| super::entry(app, what)).await? {
             Rotated::Done { kid, signs_from } => {
                 words.push_str(&format!("{kid}  {} signs from {}\n", alg.as_str(), signs_from.rfc3339()));
                 made.push(json!({"kid": kid, "alg": alg.as_str(), "signs_from": signs_from.rfc3339()}));
@@ -78,7 +77,7 @@ async fn rotate(app: &Arc<App>, alg: Option<&str>) -> anyhow::Result<Said> {
 }
 
 async fn retire(app: &Arc<App>, kid: &str) -> anyhow::Result<Said> {
-    if !rotation::retire(app, kid).await? {
+    if !rotation::retire(app, kid, &|what| super::entry(app, what)).await? {
         bail!("no signing key is named {kid:?}; see `stepgate key list`");
     }
     Ok(Said {

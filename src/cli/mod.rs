@@ -13,12 +13,19 @@ mod user;
 
 use crate::app::App;
 use crate::base::entropy::SystemEntropy;
+use crate::base::id::ClientId;
 use crate::base::time::SystemClock;
 use crate::config::Config;
 use crate::server;
+use crate::store::Written;
+use crate::store::audit as audit_log;
 use crate::store::audit::Actor;
 use crate::store::audit::Entry;
 use crate::store::audit::What;
+use crate::store::clients;
+use crate::store::connection::Conn;
+use crate::store::users;
+use crate::store::users::LoginName;
 use clap::Parser;
 use clap::Subcommand;
 use serde_json::Value;
@@ -103,7 +110,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// What was refused is recorded too; what was done records itself, in its own transaction.
 async fn on_database(app: &Arc<App>, command: OnDatabase, in_json: bool) -> anyhow::Result<Said> {
-    let what = command.what();
+    let (what, about) = (command.what(), command.about());
     let answered = match command {
         OnDatabase::User(command) => user::run(app, command).await,
         OnDatabase::Client(command) => client::run(app, command).await,
@@ -114,7 +121,12 @@ async fn on_database(app: &Arc<App>, command: OnDatabase, in_json: bool) -> anyh
     };
     if let (Err(why), Some(what)) = (&answered, what) {
         let entry = entry(app, what).refused(&why.to_string());
-        app.store.write(move |c| crate::store::audit::append(c, &entry)).await?;
+        app.store
+            .write(move |c| {
+                let entry = about.named_in(c, entry)?;
+                audit_log::append(c, &entry)
+            })
+            .await?;
     }
     answered
 }
@@ -136,6 +148,38 @@ impl OnDatabase {
             Self::Key(key::Command::Rotate { .. }) => Some(What::KeyRotated),
             Self::Key(key::Command::Retire { .. }) => Some(What::KeyRetired),
             _ => None,
+        }
+    }
+
+    fn about(&self) -> About {
+        match self {
+            Self::User(command) => command.name().map_or(About::Nobody, |name| About::User(name.to_owned())),
+            Self::Client(command) => command.id().map_or(About::Nobody, |id| About::Client(id.to_owned())),
+            _ => About::Nobody,
+        }
+    }
+}
+
+/// Whom a command is about, as it was typed.
+enum About {
+    User(String),
+    Client(String),
+    Nobody,
+}
+
+impl About {
+    /// With the name that the database has for them, if it knows them.
+    fn named_in(&self, c: &mut Conn, entry: Entry) -> Written<Entry> {
+        match self {
+            Self::User(name) => {
+                let user = LoginName::parse(name).map(|name| users::by_login_name(c, &name));
+                Ok(user.transpose()?.flatten().map_or(entry.clone(), |user| entry.user(&user.id)))
+            }
+            Self::Client(id) => {
+                let client = clients::by_id(c, &ClientId::from_text(id))?;
+                Ok(client.map_or(entry.clone(), |client| entry.client(&client.id)))
+            }
+            Self::Nobody => Ok(entry),
         }
     }
 }

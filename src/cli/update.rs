@@ -38,6 +38,12 @@ pub struct Update {
     second_factor: Option<When>,
 }
 
+impl Update {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 pub async fn update(app: &App, update: Update) -> anyhow::Result<Said> {
     if update.email.is_none()
         && update.claims.is_none()

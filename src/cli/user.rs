@@ -129,6 +129,21 @@ impl Command {
             Self::List | Self::Show { .. } => None,
         }
     }
+
+    /// Whom it is about; a user who is being added is nobody yet.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Update(update) => Some(update.name()),
+            Self::Show { name }
+            | Self::Disable { name }
+            | Self::Enable { name }
+            | Self::Unlock { name }
+            | Self::ResetMfa { name }
+            | Self::Delete { name }
+            | Self::SetPassword { name, .. } => Some(name),
+            Self::Add(_) | Self::List => None,
+        }
+    }
 }
 
 pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {

@@ -81,6 +81,10 @@ kinds! {
     /// Introspection was refused to a client that is known.
     Introspection => "introspection"
     TokenRevoked => "token.revoked"
+    /// The claims of a user were refused to the holder of a token of ours.
+    UserInfo => "userinfo"
+    /// A form that was not made here for whoever is signed in.
+    Form => "form"
     UserAdded => "user.added"
     UserUpdated => "user.updated"
     UserPasswordSet => "user.password_set"

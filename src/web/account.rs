@@ -3,6 +3,7 @@
 
 use super::cookie;
 use super::edge;
+use super::forged;
 use super::language;
 use super::respond;
 use super::respond::Scripts;
@@ -73,9 +74,8 @@ pub async fn change_passkeys(app: Data<App>, request: HttpRequest, body: Bytes) 
         app.master.is_code(field("form"), PURPOSE, &parts)
     });
     let Some((_, session)) = own else {
-        tracing::info!("form.forged");
-        let t = language::texts(&request);
-        return respond::problem(&app, &request, StatusCode::FORBIDDEN, t.forged_browser);
+        let users = visitor.browser.as_ref().map(forged::users).unwrap_or_default();
+        return forged::refused(&app, &request, users, language::texts(&request).forged_browser).await;
     };
     let passkey = CredentialId::from_text(field("passkey"));
     let wish = match field("action") {

@@ -13,6 +13,7 @@ use actix_web::body::BoxBody;
 use actix_web::body::MessageBody;
 use actix_web::dev::ServiceRequest;
 use actix_web::dev::ServiceResponse;
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::http::header::HeaderMap;
@@ -21,9 +22,11 @@ use actix_web::http::header::HeaderValue;
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::web::Data;
+use futures_util::FutureExt;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use std::time::Instant;
 use tokio::time::timeout;
@@ -47,7 +50,10 @@ pub async fn edge(
     let (method, path, began) = (request.method().clone(), shown_path(request.path()), Instant::now());
     async move {
         let mut answer = match taken(request).await {
-            Ok(request) => next.call(request).await?.map_into_boxed_body(),
+            Ok(request) => match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+                Ok(answered) => answered?.map_into_boxed_body(),
+                Err(_) => return Err(broken(&app, &id, began)),
+            },
             Err(refused) => refused,
         };
         headers(&app, answer.headers_mut(), &id);
@@ -60,6 +66,19 @@ pub async fn edge(
     }
     .instrument(span)
     .await
+}
+
+/// A defect of ours: the connection stays, the answer says nothing, and the log has where it was. The request is lost with
+/// the handler, so there is nobody left but the server to send this to.
+fn broken(app: &App, id: &str, began: Instant) -> Error {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let mut answer = HttpResponse::build(status)
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("Something went wrong here that should not have. The request is {id}.\n"));
+    headers(app, answer.headers_mut(), id);
+    app.metrics.request("other".into(), status.as_u16(), began.elapsed());
+    tracing::error!(status = status.as_u16(), "handler.panicked");
+    InternalError::from_response("a handler panicked", answer).into()
 }
 
 /// The request with its body read, within the limits of size and time; or the answer to one that is past them.

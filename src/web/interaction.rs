@@ -3,6 +3,7 @@
 use super::account as web_account;
 use super::cookie;
 use super::edge;
+use super::forged;
 use super::interaction_pages::Shown;
 use super::language;
 use super::respond;
@@ -106,8 +107,9 @@ pub async fn submit(
     match submit::submit(&app, &interaction, page, &form).await {
         Ok(Submitted::Taken) => respond::see_other(&format!("/interaction/{id}")).finish(),
         Ok(Submitted::Forged) => {
-            tracing::info!("form.forged");
-            respond::problem(&app, &request, StatusCode::FORBIDDEN, language::texts(&request).forged_sign_in)
+            let person = interaction.progress.person.as_ref().map(|person| vec![person.user.clone()]);
+            let users = person.unwrap_or_else(|| forged::users(&interaction.browser));
+            forged::refused(&app, &request, users, language::texts(&request).forged_sign_in).await
         }
         // Another form was first: the browser looks at what stands now.
         Err(ProveError::Store(StoreError::Lost)) => {

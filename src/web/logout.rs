@@ -4,6 +4,7 @@
 use super::authorize::LONGEST_FORM;
 use super::cookie;
 use super::edge;
+use super::forged;
 use super::language;
 use super::respond;
 use crate::app::App;
@@ -94,10 +95,9 @@ async fn confirmed(app: &Data<App>, request: &HttpRequest, form: &str) -> HttpRe
         language::prefer_ui_locales(request, parameters);
     }
     let own = |browser: &Browser| app.master.is_code(field("form"), PURPOSE, &[browser.id.as_str(), query]);
-    let Some(browser) = browser.filter(own) else {
-        tracing::info!("form.forged");
-        let t = language::texts(request);
-        return respond::problem(app, request, StatusCode::FORBIDDEN, t.forged_browser);
+    let Some(browser) = browser.clone().filter(own) else {
+        let users = browser.as_ref().map(forged::users).unwrap_or_default();
+        return forged::refused(app, request, users, language::texts(request).forged_browser).await;
     };
     let forget = match field("action") {
         "continue" => false,

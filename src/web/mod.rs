@@ -5,6 +5,7 @@ pub mod authorize;
 pub mod cookie;
 pub mod cors;
 pub mod edge;
+pub mod forged;
 pub mod interaction;
 pub mod interaction_pages;
 pub mod language;

@@ -66,7 +66,7 @@ pub async fn userinfo(app: Data<App>, request: HttpRequest, body: Bytes) -> Http
         &Method::POST => edge::form(&request, &body).unwrap_or_default(),
         _ => "",
     };
-    match claims::answer(&app, authorization(&request), form).await {
+    match claims::answer(&app, caller(&app, &request), form).await {
         Ok(claims) => HttpResponse::Ok().json(claims),
         Err(UserInfoError::NoToken) => {
             HttpResponse::Unauthorized().insert_header((header::WWW_AUTHENTICATE, "Bearer")).finish()

@@ -18,6 +18,7 @@ use crate::relying_party::post_as;
 use crate::relying_party::redeem;
 use crate::relying_party::token;
 use crate::relying_party::tokens;
+use crate::relying_party::userinfo;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -149,7 +150,11 @@ async fn every_flow(app: &TestApp) {
     );
     assert_eq!(token(app, "rp", &[("grant_type", "client_credentials")]).await.status, 400);
     assert_eq!(post_as(app, "app", "/introspect", &[]).await.status, 400);
+    let own = token(app, "app", &[("grant_type", "client_credentials")]).await;
+    let own: Value = serde_json::from_str(&own.body).unwrap();
+    assert_eq!(userinfo(app, own["access_token"].as_str().unwrap()).await.status, 403);
     let home = browser.get("/").await;
+    assert_eq!(browser.submit(&home, &[("form", "forged")]).await.status, 403);
     assert_eq!(browser.submit(&home, &[]).await.page(), "logged-out");
     let mut eve = Browser::new(app);
     let page = eve.open(&Request::new().with("prompt", "create").path()).await;
@@ -199,8 +204,7 @@ async fn every_flow_and_every_command_leaves_its_record() {
     for entry in commands.as_array().unwrap() {
         assert!(
             entry["actor"] == "administrator"
-                && entry["source"].as_str().unwrap_or("?").contains("command line")
-                || entry["what"].as_str().unwrap().starts_with("key."),
+                && entry["source"].as_str().unwrap_or("?").contains("command line"),
             "{entry}"
         );
     }
@@ -220,6 +224,61 @@ async fn a_command_that_is_refused_is_audited_and_one_that_only_looks_is_not() {
         "user.added refused That password is one of the first that everybody guesses; choose another one.",
     ];
     assert_eq!(said(all.as_array().unwrap()), expected);
+}
+
+#[tokio::test]
+async fn a_refused_command_names_the_user_or_client_that_it_was_about() {
+    let place = Place::new();
+    let ada = place.says(&["user", "add", "ada", "--password-stdin"], "correct horse");
+    place.complains(&["user", "reset-mfa", "ADA"], "");
+    place.complains(&["user", "set-password", "ada", "--password-stdin"], "short");
+    place.says(&["client", "add"], r#"{"client_id": "shop", "redirect_uris": ["https://shop.test/cb"]}"#);
+    place.complains(&["client", "update", "shop"], r#"{"redirect_uris": ["http://shop.test/"]}"#);
+    let all = place.says(&["audit"], "");
+    let refused = all.as_array().unwrap().iter().filter(|entry| entry["outcome"] == "refused");
+    let about = refused.map(|e| json!([e["what"], e["sub"], e["client_id"]])).collect::<Vec<_>>();
+    let expected = json!([
+        ["user.factors_reset", ada["sub"], null],
+        ["user.password_set", ada["sub"], null],
+        ["client.updated", null, "shop"],
+    ]);
+    assert_eq!(json!(about), expected);
+}
+
+#[tokio::test]
+async fn what_a_token_does_not_open_and_forms_from_elsewhere_are_audited() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let hers = tokens(&app, &browser.open(&Request::new().path()).await).await;
+    let access = hers.raw["access_token"].as_str().unwrap();
+    let page = browser.open(&Request::new().with("prompt", "login").path()).await;
+    post_as(&app, "rp", "/revoke", &[("token", access)]).await;
+    let mut seen = BTreeSet::new();
+    let mut added = async || {
+        let mut new = entries(&app).await;
+        new.retain(|entry| seen.insert(entry["id"].as_str().unwrap().to_owned()));
+        json!(
+            new.iter()
+                .map(|e| json!([e["what"], e["sub"], e["client_id"], e["source"], e["reason"]]))
+                .collect::<Vec<_>>()
+        )
+    };
+    added().await;
+    assert_eq!(userinfo(&app, access).await.status, 401);
+    let expected = json!([["userinfo", ada.id, "rp", "127.0.0.1", "the token does not stand any more"]]);
+    assert_eq!(added().await, expected);
+    // What nobody signed names nobody.
+    assert_eq!(userinfo(&app, "made up").await.status, 401);
+    assert_eq!(added().await, json!([]));
+    assert_eq!(browser.submit(&page, &[("form", "forged")]).await.status, 403);
+    assert_eq!(added().await, json!([["form", ada.id, null, "127.0.0.1", "forged"]]));
+    let own = browser.get("/account/passkeys").await;
+    assert_eq!(browser.submit(&own, &[("form", "forged")]).await.status, 403);
+    assert_eq!(added().await, json!([["form", ada.id, null, "127.0.0.1", "forged"]]));
+    let home = browser.get("/").await;
+    assert_eq!(browser.submit(&home, &[("form", "forged")]).await.status, 403);
+    assert_eq!(added().await, json!([["form", ada.id, null, "127.0.0.1", "forged"]]));
 }
 
 #[tokio::test]

@@ -8,6 +8,12 @@ use crate::database::postgresql;
 use crate::database::sqlite;
 use crate::relying_party::Request;
 use crate::relying_party::post_as;
+use actix_web::App as Service;
+use actix_web::HttpResponse;
+use actix_web::HttpServer;
+use actix_web::middleware::from_fn;
+use actix_web::web;
+use actix_web::web::Data;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
@@ -15,6 +21,7 @@ use futures_util::future::join_all;
 use std::process::Command;
 use std::time::Duration;
 use std::time::Instant;
+use stepgate::web::edge::edge;
 
 fn is_unavailable(reply: &Reply) -> bool {
     reply.status == 503 && reply.header("retry-after") == "5"
@@ -48,6 +55,32 @@ async fn without_its_database_it_says_so_and_tells_nobody_where_that_is() {
     for path in ["/.well-known/openid-configuration", "/jwks", "/healthz"] {
         assert_eq!(browser.get(path).await.status, 200, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_handler_that_breaks_is_answered_and_says_nothing_of_itself() {
+    let app = TestApp::spawn().await;
+    let shared = Data::from(app.app.clone());
+    let server = HttpServer::new(move || {
+        Service::new()
+            .app_data(shared.clone())
+            .route("/breaks", web::to(async || -> HttpResponse { panic!("the secret of this handler") }))
+            .route("/works", web::to(async || "it works"))
+            .wrap(from_fn(edge))
+    });
+    let server = server.workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", server.addrs()[0]);
+    tokio::spawn(server.run());
+    let mut browser = Browser::at(&address);
+    let broken = browser.get("/breaks").await;
+    assert_eq!(broken.status, 500);
+    for name in ["content-security-policy", "x-content-type-options", "cache-control"] {
+        assert!(broken.headers.contains_key(name), "{name}");
+    }
+    let id = broken.header("x-request-id");
+    let said = format!("Something went wrong here that should not have. The request is {id}.\n");
+    assert_eq!(broken.body, said);
+    assert_eq!(browser.get("/works").await.body, "it works");
 }
 
 #[tokio::test]

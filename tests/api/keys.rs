@@ -26,6 +26,8 @@ use stepgate::protocol::metadata::SigningAlg;
 use stepgate::rotation;
 use stepgate::rotation::Rotated;
 use stepgate::store::audit::Actor;
+use stepgate::store::audit::Entry;
+use stepgate::store::audit::What;
 use stepgate::store::keys;
 
 const DAY: u32 = 86_400;
@@ -45,8 +47,12 @@ fn reload(app: &TestApp) {
     rotation::reload(&app.app, &mut String::new()).unwrap();
 }
 
+fn administrator(app: &TestApp) -> impl Fn(What) -> Entry {
+    |what| app.app.entry(Actor::Administrator, what)
+}
+
 async fn rotate(app: &TestApp) -> String {
-    match rotation::rotate(&app.app, SigningAlg::RS256, Actor::Administrator).await.unwrap() {
+    match rotation::rotate(&app.app, SigningAlg::RS256, &administrator(app)).await.unwrap() {
         Rotated::Done { kid, .. } => kid,
         Rotated::AlreadyThere => panic!("a successor is there"),
     }
@@ -83,7 +89,7 @@ async fn a_token_of_the_old_key_verifies_until_it_expires() {
     let app = TestApp::spawn().await;
     let ada = app.user("ada").await;
     let mut browser = Browser::signed_in(&app, &ada).await;
-    rotation::rotate(&app.app, SigningAlg::ES256, Actor::Administrator).await.unwrap();
+    rotation::rotate(&app.app, SigningAlg::ES256, &administrator(&app)).await.unwrap();
     reload(&app);
     app.clock.advance(DAY - 300);
     let old = tokens(&app, &browser.sign_in_again(&Request::new(), &ada).await).await.raw;
@@ -128,8 +134,8 @@ async fn a_withdrawn_key_counts_for_nothing_at_once_and_another_signs() {
     let old = tokens(&app, &browser.open(&Request::new().path()).await).await.raw;
     let (stolen, access) = (kid(&old["access_token"]), old["access_token"].as_str().unwrap());
     assert_eq!(introspect(&app, "rp", access).await["active"], json!(true));
-    assert!(rotation::retire(&app.app, &stolen).await.unwrap());
-    assert!(!rotation::retire(&app.app, "nothing").await.unwrap());
+    assert!(rotation::retire(&app.app, &stolen, &administrator(&app)).await.unwrap());
+    assert!(!rotation::retire(&app.app, "nothing", &administrator(&app)).await.unwrap());
     reload(&app);
     assert!(!jwks(&app).await.contains(&stolen));
     assert_eq!(introspect(&app, "rp", access).await, json!({"active": false}));

@@ -101,6 +101,7 @@ impl Browser {
         if !fields.iter().any(|(name, _)| *name == "action") {
             form_of.push(("action".into(), "continue".into()));
         }
+        form.retain(|(name, _)| !form_of.iter().any(|(other, _)| other == name));
         form.extend(form_of);
         let action = page.form_action();
         let request = self.http.post(format!("{}{action}", self.address)).form(&form);
