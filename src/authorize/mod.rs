@@ -169,6 +169,7 @@ pub fn first_page(
         signed_in: known.is_some(),
         anybody: !sessions.is_empty(),
         remembers: false,
+        hints_elsewhere: false,
         passkeys: app.passkeys.is_some(),
         mails_codes: false,
         remembered: known.map(|known| known.remembered.as_slice()).unwrap_or_default(),

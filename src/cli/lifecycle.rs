@@ -3,6 +3,7 @@
 use super::Said;
 use crate::app::App;
 use crate::interaction::brake;
+use crate::interaction::told;
 use crate::store::audit;
 use crate::store::audit::What;
 use crate::store::credentials;
@@ -56,6 +57,7 @@ pub async fn unlock(app: &App, user: User) -> anyhow::Result<Said> {
 pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
     let entry = super::entry(app, What::UserFactorsReset).user(&id);
+    let letter = super::letter(app, &user, told::What::Removed(Kind::Totp));
     let removed = app.store.write(move |c| {
         let factors = credentials::of_user(c, &id)?.into_iter().filter(|f| f.kind != Kind::Password);
         let factors = factors.collect::<Vec<_>>();
@@ -63,6 +65,7 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
             credentials::take_away(c, &id, &factor.id, now)?;
         }
         if !factors.is_empty() {
+            letter.iter().try_for_each(|letter| letter.post(c))?;
             audit::append(c, &entry)?;
         }
         Ok(factors.len())

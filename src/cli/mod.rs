@@ -16,6 +16,9 @@ use crate::base::entropy::SystemEntropy;
 use crate::base::id::ClientId;
 use crate::base::time::SystemClock;
 use crate::config::Config;
+use crate::interaction::progress::Person;
+use crate::interaction::told;
+use crate::interaction::told::Letter;
 use crate::server;
 use crate::store::Written;
 use crate::store::audit as audit_log;
@@ -26,6 +29,7 @@ use crate::store::clients;
 use crate::store::connection::Conn;
 use crate::store::users;
 use crate::store::users::LoginName;
+use crate::store::users::User;
 use clap::Parser;
 use clap::Subcommand;
 use serde_json::Value;
@@ -136,6 +140,12 @@ fn entry(app: &App, what: What) -> Entry {
     let name = ["SUDO_USER", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
     let source = name.map_or_else(|| "command line".to_owned(), |name| format!("command line ({name})"));
     app.entry(Actor::Administrator, what).source(&source)
+}
+
+/// What a user is told of it by mail, where mail is set up.
+fn letter(app: &App, user: &User, what: told::What) -> Option<Letter> {
+    let person = Person { user: user.id.clone(), username: user.username.clone() };
+    Letter::to(app, &person, None, what)
 }
 
 impl OnDatabase {

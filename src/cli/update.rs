@@ -6,6 +6,7 @@ use super::user::When;
 use super::user::email;
 use super::user::find;
 use crate::app::App;
+use crate::interaction::told;
 use crate::protocol::standard_claims;
 use crate::protocol::standard_claims::GROUPS;
 use crate::store::audit;
@@ -57,14 +58,20 @@ pub async fn update(app: &App, update: Update) -> anyhow::Result<Said> {
     let claims = Value::Object(claims(&user.claims, &update)?).to_string();
     let (now, id, known) = (app.now(), user.id.clone(), user.claims.clone());
     let entry = super::entry(app, What::UserUpdated).user(&id);
+    let letter = super::letter(app, &user, told::What::NewAddress);
     let updated = app.store.write(move |c| {
         if !users::replace_claims(c, &id, &known, &claims)? {
             return lost();
         }
-        if let Some(address) = &address
-            && users::replace_email(c, &id, address, now)? == Added::NameTaken
-        {
-            return lost();
+        if let Some(address) = &address {
+            let before = users::addresses(c, &id)?;
+            // Told to the old address as well: whoever reads that one may know better.
+            let letter = letter.filter(|_| !before.is_empty() && before != [address.as_str()]);
+            letter.iter().try_for_each(|letter| letter.post(c))?;
+            if users::replace_email(c, &id, address, now)? == Added::NameTaken {
+                return lost();
+            }
+            letter.iter().try_for_each(|letter| letter.post(c))?;
         }
         if let Some(when) = update.second_factor {
             users::set_second_factor(c, &id, when.into())?;

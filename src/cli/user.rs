@@ -13,6 +13,7 @@ use crate::base::time::Time;
 use crate::credential::password::Busy;
 use crate::credential::password::NewPassword;
 use crate::credential::totp::TotpSecret;
+use crate::interaction::told;
 use crate::protocol::language::Language;
 use crate::protocol::standard_claims;
 use crate::store::audit;
@@ -229,6 +230,7 @@ async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::
     let now = app.now();
     let factor = hashed(app, &password, now).await?;
     let (id, entry) = (user.id.clone(), super::entry(app, What::UserPasswordSet).user(&user.id));
+    let letter = super::letter(app, &user, told::What::Added(Kind::Password));
     app.store
         .write(move |c| {
             // Another password is another factor: what was shown with the old one, or rests in a page, is nothing any more.
@@ -239,6 +241,7 @@ async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::
             credentials::insert(c, &id, &factor)?;
             sessions::end_all(c, &id, now)?;
             grants::revoke_of_user(c, &id, "password replaced", now)?;
+            letter.iter().try_for_each(|letter| letter.post(c))?;
             audit::append(c, &entry)
         })
         .await?;

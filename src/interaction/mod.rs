@@ -22,6 +22,7 @@ use crate::assurance::need::Need;
 use crate::base::id::BrowserId;
 use crate::base::id::CredentialId;
 use crate::base::id::InteractionId;
+use crate::base::id::UserId;
 use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
@@ -263,10 +264,20 @@ impl Interaction {
             signed_in: self.session().is_some(),
             anybody: !self.browser.sessions.is_empty(),
             remembers: !self.accounts.is_empty(),
+            hints_elsewhere: self.ask.login_hint.is_some() && self.hinted().is_none(),
             remembered: &self.remembered,
             passkeys: app.passkeys.is_some(),
             mails_codes: self.has_address && app.mail.is_some() && self.ask.task.is_none(),
         }
+    }
+
+    /// Whom the application hints at, of those who are or were signed in in this browser. It may be told whom it means; it proves
+    /// nothing.
+    pub fn hinted(&self) -> Option<&UserId> {
+        let hint = self.ask.login_hint.as_deref()?;
+        let sessions = self.browser.sessions.iter().map(|session| (&session.user, &session.username));
+        let before = self.accounts.iter().map(|account| (&account.user, &account.username));
+        sessions.chain(before).find(|(_, name)| name.eq_ignore_ascii_case(hint)).map(|(user, _)| user)
     }
 
     /// What its person has approved before.

@@ -78,6 +78,8 @@ pub struct Stand<'a> {
     pub anybody: bool,
     /// Accounts were used in this browser before.
     pub remembers: bool,
+    /// The application hints at an account that nobody used in this browser.
+    pub hints_elsewhere: bool,
     /// What its person has approved before.
     pub remembered: &'a [String],
     /// Passkeys can be used here at all.
@@ -156,7 +158,8 @@ fn who(ask: &Ask, progress: &Progress, at: &Stand, menu: &Menu) -> Next {
     if progress.creating.unwrap_or(ask.create) {
         return Next::Create;
     }
-    let choice = if at.anybody { ask.select } else { at.remembers && ask.need.subject.is_none() };
+    let offered = at.remembers && ask.need.subject.is_none() && (ask.select || !at.hints_elsewhere);
+    let choice = if at.anybody { ask.select } else { offered };
     if choice && !progress.elsewhere && !progress.chosen && progress.typed.is_none() {
         return Next::Select;
     }

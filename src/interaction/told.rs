@@ -35,6 +35,8 @@ pub enum What {
     Added(Kind),
     Removed(Kind),
     RecoveryUsed,
+    /// Another e-mail address.
+    NewAddress,
     /// The counter of a passkey went back.
     Copied,
 }

@@ -248,6 +248,7 @@ fn mail(told: &Told) -> (String, String) {
         }
         What::Removed(_) => ("A way to sign in was removed", "A second factor was removed from"),
         What::RecoveryUsed => ("A recovery code was used", "A recovery code was used to sign in to"),
+        What::NewAddress => ("Your e-mail address was changed", "Another e-mail address was set for"),
         What::Copied => {
             ("A passkey may have been copied", "An old copy of a passkey was refused at a sign-in to")
         }

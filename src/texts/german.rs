@@ -317,6 +317,9 @@ fn mail(told: &Told) -> (String, String) {
         What::RecoveryUsed => {
             ("Ein Wiederherstellungscode wurde benutzt", "wurde ein Wiederherstellungscode benutzt")
         }
+        What::NewAddress => {
+            ("Ihre E-Mail-Adresse wurde geändert", "wurde eine andere E-Mail-Adresse eingetragen")
+        }
         What::Copied => (
             "Ein Passkey wurde vielleicht kopiert",
             "wurde bei einer Anmeldung eine alte Kopie eines Passkeys zurückgewiesen",

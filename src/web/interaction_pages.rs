@@ -56,10 +56,14 @@ impl<'a> Shown<'a> {
         let form = self.form(Page::SelectAccount, (self.t.choose_to_go_on)(self.who()));
         let people = self.interaction.browser.sessions.iter();
         let people = people.map(|s| Person { user: s.user.clone(), username: s.username.clone() });
-        let people = people.collect::<Vec<_>>();
+        let mut people = people.collect::<Vec<_>>();
         let remembered = self.interaction.accounts.iter();
         let remembered = remembered.map(|r| Person { user: r.user.clone(), username: r.username.clone() });
-        let remembered = remembered.filter(|person| !people.contains(person)).collect();
+        let mut remembered = remembered.filter(|person| !people.contains(person)).collect::<Vec<_>>();
+        // First, where Enter takes it.
+        let hinted = self.interaction.hinted();
+        people.sort_by_key(|person| Some(&person.user) != hinted);
+        remembered.sort_by_key(|person| Some(&person.user) != hinted);
         self.page(|frame| SelectPage { frame, form, people, remembered })
     }
 

@@ -589,6 +589,64 @@ async fn where_mail_is_set_up_a_code_has_to_come_from_the_mailbox_and_every_chan
     assert_eq!(mailbox.wait_for(7).await.len(), 7);
 }
 
+#[tokio::test]
+async fn what_an_administrator_changes_is_told_to_the_old_address_too() {
+    let mailbox = SmtpServer::start(Manner::Takes).await;
+    let app = TestApp::on(sqlite(), &mailbox.settings()).await;
+    app.user_with_totp("ada", SecondFactor::StepUp).await;
+    let old = "ada@op.test";
+    app.command(&["user", "update", "ada", "--email", old], "");
+    app.command(&["user", "set-password", "ada", "--password-stdin"], "another horse battery");
+    app.command(&["user", "reset-mfa", "ada"], "");
+    app.command(&["user", "update", "ada", "--email", "lovelace@op.test"], "");
+    app.command(&["user", "update", "ada", "--email", "lovelace@op.test", "--groups", "staff"], "");
+    // The commands have the time of day, the server that of the test.
+    app.clock.advance(60);
+    let mut told = mailbox.wait_for(4).await;
+    told.sort_by_key(|mail| (mail.header("Subject"), mail.to.clone()));
+    let told = told.iter().map(|mail| (mail.to[0].clone(), mail.header("Subject").unwrap()));
+    let expected = [
+        (old, "A way to sign in was removed (Stepgate)"),
+        (old, "Your e-mail address was changed (Stepgate)"),
+        ("lovelace@op.test", "Your e-mail address was changed (Stepgate)"),
+        (old, "Your password was changed (Stepgate)"),
+    ];
+    let mut expected = expected.map(|(to, subject)| (to.to_owned(), subject.to_owned())).to_vec();
+    expected.sort_by_key(|(to, subject)| (subject.clone(), to.clone()));
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn the_account_that_the_application_hints_at_comes_first_and_proves_nothing() {
+    let app = TestApp::spawn().await;
+    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
+    let page = browser.submit(&page, &[("action", "other-account")]).await;
+    assert_eq!(browser.sign_in(&page, &bob).await.outcome(), "code");
+    let select = Request::new().with("prompt", "select_account");
+    let first =
+        |page: &Reply| page.body.split("autofocus>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    for name in ["ada", "bob"] {
+        let page = browser.open(&select.clone().and("login_hint", &name.to_uppercase()).path()).await;
+        assert_eq!((page.page().as_str(), first(&page).as_str()), ("select-account", name));
+    }
+    let home = browser.get("/").await;
+    browser.submit(&home, &[]).await;
+    for name in ["ada", "bob"] {
+        let page = browser.open(&Request::new().with("login_hint", name).path()).await;
+        assert_eq!((page.page(), first(&page)), ("select-account".into(), format!("Sign in as {name}")));
+    }
+    // Who was never here is not looked for in the list, unless the list is asked for.
+    let page = browser.open(&Request::new().with("login_hint", "eve").path()).await;
+    assert_eq!(page.page(), "login");
+    assert!(page.body.contains("value=\"eve\""), "{page:?}");
+    let page = browser.open(&select.and("login_hint", "eve").path()).await;
+    assert_eq!(page.page(), "select-account");
+    let page = browser.submit(&page, &[("action", "other-account")]).await;
+    assert!(page.body.contains("value=\"eve\""), "{page:?}");
+}
+
 /// What an authenticator app shows for a secret that was typed into it.
 pub fn code_of(secret: &str, now: stepgate::base::time::Time) -> String {
     let mut bits = Vec::new();

@@ -128,6 +128,10 @@ impl TestApp {
         command.args(arguments).env_clear().current_dir(self.keys.path());
         command.env("STEPGATE_ISSUER", ISSUER).env("STEPGATE_DATABASE_URL", &self.raw_url);
         command.env("STEPGATE_KEYS_DIR", self.keys.path());
+        if self.app.mail.is_some() {
+            // It only writes the mails; the server sends them its own way.
+            command.env("STEPGATE_MAIL_FOLDER", self.keys.path()).env("STEPGATE_MAIL_FROM", "login@op.test");
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
