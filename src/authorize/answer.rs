@@ -15,6 +15,7 @@ use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
 use crate::interaction::Interaction;
+use crate::interaction::brake;
 use crate::interaction::settle;
 use crate::mint::granted::GrantedRequest;
 use crate::mint::granted::Stated;
@@ -33,6 +34,7 @@ use crate::store::grants;
 use crate::store::grants::CodeTimes;
 use crate::store::grants::Grant;
 use crate::store::sessions;
+use crate::store::throttles;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -117,7 +119,17 @@ pub async fn after(
     let response = issue.response(app, &follow.address);
     let step_up = interaction.session().and_then(|_| step_up(&interaction.ask.need, &app.config.policy));
     let step_up = step_up.map(str::to_owned);
-    let settled = settle::settle(app, interaction, move |c, session| issue.write(c, session)).await?;
+    let proved_again = interaction.session().is_some() && !interaction.progress.proofs.is_empty();
+    let counter = proved_again.then(|| brake::step_ups(&person.user, &follow.client));
+    let now = app.now();
+    let settled = settle::settle(app, interaction, move |c, session| {
+        if let Some(counter) = counter {
+            // This one was shown; the next may have to wait.
+            let _ = throttles::raise(c, &[counter], now)?;
+        }
+        issue.write(c, session)
+    });
+    let settled = settled.await?;
     app.metrics.authorization("code");
     step_up.iter().for_each(|class| app.metrics.step_up(class, "done"));
     Ok(Answered { response, cookie: settled.cookie })

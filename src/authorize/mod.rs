@@ -11,11 +11,13 @@ use crate::app::App;
 use crate::base::id::InteractionId;
 use crate::base::id::SessionId;
 use crate::base::secret::Secret;
+use crate::base::time::Time;
 use crate::interaction;
 use crate::interaction::Ask;
 use crate::interaction::OpenError;
 use crate::interaction::Then;
 use crate::interaction::Visitor;
+use crate::interaction::brake;
 use crate::interaction::next_step::Stand;
 use crate::interaction::next_step::next_step;
 use crate::interaction::progress::Person;
@@ -33,6 +35,7 @@ use crate::store::consents;
 use crate::store::credentials;
 use crate::store::sessions;
 use crate::store::sessions::Session;
+use crate::store::throttles;
 use answer::Follow;
 use choose::Choice;
 use choose::choose;
@@ -64,6 +67,9 @@ pub enum AuthorizeError {
     Client(Box<ReturnAddress>, Fault),
     #[error("too many requests of this source are open")]
     TooMany,
+    /// The client asks the user to prove themself again and again; not before this moment.
+    #[error("asked again and again, until {}", .1.rfc3339())]
+    AskedAgain(String, Time),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -142,6 +148,9 @@ async fn open(
     visitor: &Visitor,
     who: &Who<'_>,
 ) -> Result<Begun, AuthorizeError> {
+    if let Who::Known(known) = who {
+        rest(app, request, known, visitor).await?;
+    }
     let (ask, progress) = asked(request, who);
     let then = Then { kind: answer::KIND, body: Follow::of(request).to_json()? };
     match interaction::open(app, visitor, ask, progress, then).await {
@@ -149,6 +158,22 @@ async fn open(
         Err(OpenError::TooMany) => Err(AuthorizeError::TooMany),
         Err(OpenError::Store(error)) => Err(error.into()),
     }
+}
+
+/// Attack: a resource server that is never content sends somebody round and round, until they confirm whatever is asked.
+async fn rest(
+    app: &App,
+    request: &AuthorizationRequest,
+    known: &Known<'_>,
+    visitor: &Visitor,
+) -> Result<(), AuthorizeError> {
+    let (client, user, now) = (&request.client.id, &known.session.user, app.now());
+    let key = brake::step_ups(user, client).key;
+    let Some(until) = app.store.read(move |c| throttles::braked(c, &key, now)).await? else { return Ok(()) };
+    let entry = app.entry(Actor::User, What::Authorization).user(user).client(client);
+    let entry = entry.session(&known.session.id).source(&visitor.source).refused("asked again and again");
+    app.store.write(move |c| audit::append(c, &entry)).await?;
+    Err(AuthorizeError::AskedAgain(request.asker().name, until))
 }
 
 /// The page that an interaction of this request would begin with, where `sessions` are signed in.

@@ -63,7 +63,9 @@ pub async fn explained(app: &App, query: &str, meets: &[Option<Session>]) -> any
         Ok(request) => request,
         Err(AuthorizeError::Page(fault)) => return Ok(refused("error page", &fault)),
         Err(AuthorizeError::Client(_, fault)) => return Ok(refused("error", &fault)),
-        Err(AuthorizeError::TooMany) => bail!("too many requests of this source are open"),
+        Err(AuthorizeError::TooMany | AuthorizeError::AskedAgain(..)) => {
+            bail!("too many requests of this source are open")
+        }
         Err(AuthorizeError::Store(error)) => return Err(error.into()),
     };
     let mut answers = Vec::new();

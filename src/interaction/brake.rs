@@ -2,6 +2,7 @@
 //! which the user signed in before, so that a stranger can't lock anybody out. A brake refuses and says when; it never sleeps.
 
 use crate::assurance::ledger::Method;
+use crate::base::id::ClientId;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
 use crate::base::time::Seconds;
@@ -106,6 +107,18 @@ pub fn count_creation(c: &mut Conn, source: &str, now: Time) -> Written<Result<(
     let (first_wait, memory) = (Seconds::minutes(1), Seconds::days(1));
     let counter = Counter { key, free: 20, first_wait, longest_wait: LONGEST, memory };
     throttles::raise(c, &[counter], now)
+}
+
+/// How often somebody has proved themself again for one client, without two minutes' rest between.
+pub fn step_ups(user: &UserId, client: &ClientId) -> Counter {
+    let key = format!("step-up {user} {client}");
+    Counter {
+        key,
+        free: 20,
+        first_wait: Seconds::minutes(1),
+        longest_wait: LONGEST,
+        memory: Seconds::minutes(2),
+    }
 }
 
 /// An administrator frees a user who was braked by others.

@@ -38,6 +38,17 @@ pub fn raise(c: &mut Conn, counters: &[Counter], now: Time) -> QueryResult<Resul
     }
 }
 
+/// Until when the counter brakes, if it does.
+pub fn braked(c: &mut Conn, key: &str, now: Time) -> QueryResult<Option<Time>> {
+    let until = throttles::table
+        .find(key)
+        .filter(throttles::expires_at.gt(now.micros()))
+        .select(throttles::not_before)
+        .first::<i64>(c)
+        .optional()?;
+    Ok(until.map(Time::from_micros).filter(|until| *until > now))
+}
+
 /// Takes a counter back to nothing: the proof was right.
 pub fn clear(c: &mut Conn, key: &str) -> QueryResult<()> {
     diesel::delete(throttles::table.find(key)).execute(c).map(drop)
@@ -70,13 +81,7 @@ fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(
         if let Some(failures) = raised {
             return brake(c, counter, failures, now).map(Ok);
         }
-        let braked = throttles::table
-            .find(&counter.key)
-            .filter(throttles::expires_at.gt(now.micros()))
-            .select(throttles::not_before)
-            .first::<i64>(c)
-            .optional()?;
-        if let Some(until) = braked.map(Time::from_micros).filter(|until| *until > now) {
+        if let Some(until) = braked(c, &counter.key, now)? {
             return Ok(Err(until));
         }
         if begin(c, counter, now)? {

@@ -184,6 +184,12 @@ pub static TEXTS: Texts = Texts {
     title_unavailable: "Something is out of order",
     locked: "This way is locked, since too many tries failed. Go back and choose another way, \
              or ask those who run this service for help.",
+    asked_again: |who, wait| {
+        format!(
+            "{who} has asked you to confirm that it is you again and again. Something is wrong there. \
+             You can try again in {wait}."
+        )
+    },
     braked: |wait| format!("Too many tries failed. Wait {wait}, go back, and try again."),
     forged_browser: "This form was not made for this browser. Open the page again.",
     forged_sign_in: "This form was not made for this sign-in. Go back to your application and start again.",

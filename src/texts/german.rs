@@ -208,6 +208,13 @@ pub static TEXTS: Texts = Texts {
     title_unavailable: "Etwas ist nicht in Ordnung",
     locked: "Dieser Weg ist gesperrt, weil zu viele Versuche fehlgeschlagen sind. \
              Gehen Sie zurück und wählen Sie einen anderen, oder bitten Sie den Betreiber dieses Dienstes um Hilfe.",
+    asked_again: |who, wait| {
+        let wait = span(wait);
+        format!(
+            "{who} hat Sie immer wieder gebeten, zu bestätigen, dass Sie es sind. Dort stimmt etwas nicht. \
+             Warten Sie {wait} und versuchen Sie es dann noch einmal."
+        )
+    },
     braked: |wait| {
         let wait = span(wait);
         format!(

@@ -186,6 +186,7 @@ pub struct Texts {
     pub title_refused: &'static str,
     pub title_too_many: &'static str,
     pub title_unavailable: &'static str,
+    pub asked_again: fn(&str, Seconds) -> String,
     pub braked: fn(Seconds) -> String,
     pub locked: &'static str,
     pub forged_browser: &'static str,

@@ -79,6 +79,11 @@ fn refused(app: &App, request: &HttpRequest, error: AuthorizeError) -> HttpRespo
             respond::authorization(app, request, &error_response(app, &address, &fault), None)
         }
         AuthorizeError::TooMany => too_many(app, request),
+        AuthorizeError::AskedAgain(who, until) => {
+            let wait = until.seconds_since(app.now()).max(Seconds(1));
+            let sentence = (language::texts(request).asked_again)(&who, wait);
+            respond::too_many(app, request, &sentence, wait)
+        }
         AuthorizeError::Store(error) => respond::unavailable(app, request, &error),
     }
 }

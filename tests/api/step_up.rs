@@ -268,3 +268,30 @@ async fn a_hint_may_be_old_but_not_forged() {
     let other = Request::new().with("client_id", "other").with("id_token_hint", hint);
     assert_eq!(error(&browser.open(&other.path()).await), "invalid_request");
 }
+
+#[tokio::test]
+async fn a_client_that_is_never_content_can_not_keep_somebody_confirming_for_ever() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let again = Request::new().with("max_age", "0").path();
+    for round in 0..20 {
+        let page = browser.open(&again).await;
+        assert_eq!(page.page(), "password", "{round}");
+        let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+        assert_eq!(page.outcome(), "code", "{round}");
+        app.clock.advance(30);
+    }
+    let page = browser.open(&again).await;
+    assert_eq!(browser.submit(&page, &[("password", PASSWORD)]).await.outcome(), "code");
+    let page = browser.open(&again).await;
+    assert_eq!((page.status.as_u16(), page.header("retry-after")), (429, "60"));
+    assert!(page.body.contains("Acme Shop has asked you to confirm that it is you again and again"));
+    // What needs no proof is answered, and so are other clients.
+    assert_eq!(browser.open(&Request::new().path()).await.outcome(), "code");
+    app.client("other", json!({})).await;
+    let page = browser.open(&Request::new().with("client_id", "other").with("max_age", "0").path()).await;
+    assert_eq!(page.page(), "password");
+    app.clock.advance(60);
+    assert_eq!(browser.open(&again).await.page(), "password");
+}
