@@ -156,6 +156,14 @@ pub struct RecoveryCodesPage {
     pub codes: Vec<String>,
 }
 
+#[derive(Template)]
+#[template(path = "account-password.html")]
+pub struct NewPasswordPage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+}
+
 /// A passkey as its owner sees it.
 pub struct KeyShown {
     pub id: String,
@@ -173,13 +181,25 @@ pub struct PasskeysPage {
     pub code: String,
     pub said: Option<&'static str>,
     pub keys: Vec<KeyShown>,
-    pub totp: bool,
+    pub totp: Option<String>,
+    /// About a replacement that waits.
+    pub waiting: Option<String>,
+    pub may_replace: bool,
     /// What is left of the recovery codes, in words.
     pub codes: String,
     /// For password managers: where they belong, to whom, and which are good.
     pub rp: String,
     pub handle: String,
     pub accepted: String,
+}
+
+#[derive(Template)]
+#[template(path = "account-recovery.html")]
+pub struct RecoveryCancelPage {
+    pub frame: Frame,
+    /// The secret of the link; `None` once it was used.
+    pub cancel: Option<String>,
+    pub said: Option<&'static str>,
 }
 
 #[derive(Template)]
@@ -284,6 +304,7 @@ mod tests {
     fn pages(language: Language) -> Vec<String> {
         let person = Person { user: UserId::from_text("u"), username: "ada<b>".into() };
         let frame = || frame(language);
+        let someone = person.clone();
         let (other_way, other_account) = (Some("OTHER WAY"), true);
         let home = |people, remembers| HomePage { frame: frame(), people, remembers, code: "c".into() };
         let error = |code| ErrorPage {
@@ -369,13 +390,17 @@ mod tests {
                     label: "<b>\" onfocus".into(),
                     facts: vec!["<i>no</i>".into()],
                 }],
-                totp: false,
+                totp: Some("t".into()),
+                waiting: Some("for ever".into()),
+                may_replace: true,
                 codes: "for ever".into(),
                 rp: "op.test".into(),
                 handle: "h".into(),
                 accepted: "a b".into(),
             }
             .render(),
+            NewPasswordPage { frame: frame(), form: form(), person: someone }.render(),
+            RecoveryCancelPage { frame: frame(), cancel: Some("\" onfocus=x".into()), said: None }.render(),
             error(Some("invalid_request")).render(),
             error(None).render(),
             home(vec!["<u>ada".into()], true).render(),

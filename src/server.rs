@@ -1,6 +1,7 @@
 //! Start and stop: one `serve` per SQLite file, https if asked for, the sweep, the outbox, and a stop that lets requests and
 //! mails finish.
 
+use crate::account::recovery;
 use crate::app::App;
 use crate::config::Tls;
 use crate::outbox;
@@ -133,6 +134,9 @@ fn https(tls: &Tls) -> anyhow::Result<ServerConfig> {
 async fn sweep(app: Data<App>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
+        if let Err(why) = recovery::complete_due(&app).await {
+            tracing::warn!(%why, "recovery.not_completed");
+        }
         let (now, audit) = (app.now(), app.config.lifetimes.audit);
         loop {
             match app.store.write(move |c| store::sweep::batch(c, now, audit)).await {

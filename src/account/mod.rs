@@ -3,8 +3,10 @@
 //! the last five minutes, whatever the session was opened with.
 
 pub mod passkeys;
+pub mod recovery;
 
 use crate::app::App;
+use crate::assurance;
 use crate::assurance::ledger::Assurance;
 use crate::assurance::need::Need;
 use crate::assurance::strongest;
@@ -31,14 +33,20 @@ use crate::store::StoreError;
 use crate::store::audit::Actor;
 use crate::store::audit::What;
 use crate::store::credentials;
+use crate::store::credentials::Credential;
 use crate::store::credentials::Kind;
+use crate::store::lost;
 use crate::store::sessions::Session;
+use crate::store::users;
 use passkeys::Changed;
 use serde::Deserialize;
 use serde::Serialize;
 
 /// Names what follows an interaction of this feature.
 pub const KIND: &str = "account";
+
+pub const PASSKEYS: &str = "/account/passkeys";
+pub const PASSWORD: &str = "/account/password";
 
 /// How long ago the strongest factor may have been shown.
 const FRESH: Seconds = Seconds::minutes(5);
@@ -47,15 +55,29 @@ const FRESH: Seconds = Seconds::minutes(5);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wish {
     Look,
+    /// To be here first, and then to do the same as [`Wish::Password`].
+    LookForPassword,
+    Password,
+    /// One of the factors is lost.
+    Replace {
+        lost: CredentialId,
+    },
     Add(Enrolment),
     RecoveryCodes,
-    Rename { passkey: CredentialId, label: String },
-    Remove { passkey: CredentialId },
+    Rename {
+        passkey: CredentialId,
+        label: String,
+    },
+    Remove {
+        passkey: CredentialId,
+    },
 }
 
 /// What came of it, and the browser's new cookie if somebody proved something.
 pub struct Done {
     pub user: Option<UserId>,
+    /// Where the browser goes on to.
+    pub path: &'static str,
     pub said: Option<Changed>,
     pub cookie: Option<Secret>,
 }
@@ -74,14 +96,13 @@ pub async fn begin(
     wish: Wish,
 ) -> Result<Opened, OpenError> {
     let person = session.map(|s| Person { user: s.user.clone(), username: s.username.clone() });
-    let need = match (&wish, session) {
-        (Wish::Look, _) | (_, None) => Need::default(),
-        (_, Some(session)) => guard(app, &session.user).await?,
-    };
-    let task = match &wish {
-        Wish::Add(what) => Some(Task::Enrol(*what)),
-        Wish::RecoveryCodes => Some(Task::RecoveryCodes),
-        Wish::Look | Wish::Rename { .. } | Wish::Remove { .. } => None,
+    let (need, task) = match (&wish, session) {
+        (Wish::Look | Wish::LookForPassword, _) | (_, None) => (Need::default(), None),
+        (Wish::Replace { lost }, Some(session)) => {
+            let (need, task) = replace(app, &session.user, lost).await?;
+            (need, Some(task))
+        }
+        (_, Some(session)) => (guard(app, &session.user).await?, task(&wish)),
     };
     let ask = Ask {
         need,
@@ -107,13 +128,26 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
         .map_err(|why| StoreError::Unavailable(why.to_string()))?;
     let what = match &wish {
         Wish::Remove { .. } => What::FactorRemoved,
+        Wish::Password => What::PasswordChanged,
         _ => What::FactorRenamed,
     };
+    let path = if wish == Wish::LookForPassword { PASSWORD } else { PASSKEYS };
     let entry =
         app.entry(Actor::User, what).user(&person.user).source(&interaction.source).acr(&assurance.acr);
     let (user, now) = (person.user.clone(), app.now());
-    let letter = Letter::about(app, &interaction, &person, told::What::Removed(Kind::Passkey));
-    let added = interaction.progress.enrolled.then_some(Changed::Added);
+    let told = match &wish {
+        Wish::Password => told::What::Added(Kind::Password),
+        _ => told::What::Removed(Kind::Passkey),
+    };
+    let letter = Letter::about(app, &interaction, &person, told);
+    let added = match &wish {
+        Wish::Replace { .. } => Changed::Replacing,
+        _ => Changed::Added,
+    };
+    let added = interaction.progress.enrolled.then_some(added);
+    let id = CredentialId::generate(app.entropy.as_ref(), now);
+    let password = interaction.progress.new_password.clone();
+    let password = password.map(|secret| Credential::new(id, Kind::Password, secret, now));
     let settled = settle::settle(app, interaction, move |c, session| {
         let entry = entry.session(session);
         match wish {
@@ -125,19 +159,55 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
                 }
                 Ok(Some(said))
             }
-            Wish::Look | Wish::Add(_) | Wish::RecoveryCodes => Ok(added),
+            Wish::Password => {
+                let Some(password) = password else { return lost() };
+                letter.iter().try_for_each(|letter| letter.post(c))?;
+                passkeys::change_password(c, &user, session, &password, entry).map(Some)
+            }
+            Wish::Look
+            | Wish::LookForPassword
+            | Wish::Add(_)
+            | Wish::Replace { .. }
+            | Wish::RecoveryCodes => Ok(added),
         }
     });
     let settled = settled.await?;
     app.mail_waiting.notify_one();
-    Ok(Done { user: Some(person.user), said: settled.followed, cookie: settled.cookie })
+    Ok(Done { user: Some(person.user), path, said: settled.followed, cookie: settled.cookie })
 }
 
 /// It was declined, or can't be: nothing is changed, and the session stays as it was.
 pub async fn refused(app: &App, interaction: Interaction) -> Result<Done, StoreError> {
     let user = interaction.progress.person.as_ref().map(|person| person.user.clone());
     settle::end(app, interaction, None).await?;
-    Ok(Done { user, said: None, cookie: None })
+    Ok(Done { user, path: PASSKEYS, said: None, cookie: None })
+}
+
+fn task(wish: &Wish) -> Option<Task> {
+    match wish {
+        Wish::Add(what) => Some(Task::Enrol(*what)),
+        Wish::RecoveryCodes => Some(Task::RecoveryCodes),
+        Wish::Password => Some(Task::NewPassword),
+        Wish::Look
+        | Wish::LookForPassword
+        | Wish::Replace { .. }
+        | Wish::Rename { .. }
+        | Wish::Remove { .. } => None,
+    }
+}
+
+/// What is left beside the lost factor; only where its owner can be told, who may not be the one who asks.
+async fn replace(app: &App, user: &UserId, lost: &CredentialId) -> Result<(Need, Task), StoreError> {
+    let (id, gone) = (user.clone(), lost.clone());
+    let read = app.store.read(move |c| {
+        let factor = credentials::of_user(c, &id)?.into_iter().find(|factor| factor.id == gone);
+        let is_told = !users::addresses(c, &id)?.is_empty();
+        Ok((factor.filter(|_| is_told), credentials::account(c, &id)?))
+    });
+    let (Some(factor), Some(account)) = read.await? else { return Err(StoreError::Lost) };
+    let with = Enrolment::like(factor.kind).filter(|_| app.mail.is_some()).ok_or(StoreError::Lost)?;
+    let need = assurance::recovery(&account.without(lost), app.now()).ok_or(StoreError::Lost)?;
+    Ok((need, Task::Replace { lost: lost.clone(), with }))
 }
 
 /// The level of the strongest factor that the user has, not of the session (attack: a session left open somewhere).

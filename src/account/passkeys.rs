@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::base::id::CredentialId;
+use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
 use crate::store::StoreError;
@@ -13,7 +14,11 @@ use crate::store::connection::Conn;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
 use crate::store::credentials::Kind;
+use crate::store::grants;
+use crate::store::recoveries;
 use crate::store::recovery_codes;
+use crate::store::sessions;
+use crate::store::users;
 
 /// What came of a wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +29,37 @@ pub enum Changed {
     /// There is no other way to sign in.
     LastWayIn,
     Gone,
+    PasswordChanged,
+    /// A replacement waits.
+    Replacing,
+    ReplacementCancelled,
 }
 
 /// What somebody has.
 pub struct Own {
     /// Passkeys and security keys, the oldest first.
     pub keys: Vec<Credential>,
-    pub totp: bool,
+    /// The authenticator app.
+    pub totp: Option<CredentialId>,
+    /// A replacement that waits, and until when.
+    pub waiting: Option<Time>,
+    /// Who loses a factor can replace it: there is a way to tell them.
+    pub may_replace: bool,
     /// Recovery codes that are left, if there ever were any.
     pub codes: Option<i64>,
 }
 
 impl Changed {
-    const ALL: [Self; 5] = [Self::Added, Self::Renamed, Self::Removed, Self::LastWayIn, Self::Gone];
+    const ALL: [Self; 8] = [
+        Self::Added,
+        Self::Renamed,
+        Self::Removed,
+        Self::LastWayIn,
+        Self::Gone,
+        Self::PasswordChanged,
+        Self::Replacing,
+        Self::ReplacementCancelled,
+    ];
 
     /// In an address.
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +69,9 @@ impl Changed {
             Self::Removed => "removed",
             Self::LastWayIn => "last-way-in",
             Self::Gone => "gone",
+            Self::PasswordChanged => "password-changed",
+            Self::Replacing => "replacing",
+            Self::ReplacementCancelled => "replacement-cancelled",
         }
     }
 
@@ -55,13 +81,16 @@ impl Changed {
 }
 
 pub async fn of(app: &App, user: &UserId) -> Result<Own, StoreError> {
-    let user = user.clone();
+    let (user, mails) = (user.clone(), app.mail.is_some());
     let read = app.store.read(move |c| {
         let all = credentials::of_user(c, &user)?;
         let set = all.iter().find(|credential| credential.kind == Kind::Recovery);
         let codes = set.map(|set| recovery_codes::left(c, &set.id)).transpose()?;
-        let totp = all.iter().any(|credential| credential.kind == Kind::Totp);
-        Ok(Own { keys: all.into_iter().filter(|credential| credential.key.is_some()).collect(), totp, codes })
+        let totp = all.iter().find(|credential| credential.kind == Kind::Totp).map(|totp| totp.id.clone());
+        let waiting = recoveries::of_user(c, &user)?.map(|recovery| recovery.due_at);
+        let may_replace = mails && waiting.is_none() && !users::addresses(c, &user)?.is_empty();
+        let keys = all.into_iter().filter(|credential| credential.key.is_some()).collect();
+        Ok(Own { keys, totp, waiting, may_replace, codes })
     });
     read.await
 }
@@ -109,4 +138,21 @@ pub fn remove(
     }
     audit::append(c, &entry.because(passkey.as_str()))?;
     Ok(Changed::Removed)
+}
+
+/// The session of whoever changes it stands; every other one ends, with what was granted in it.
+pub fn change_password(
+    c: &mut Conn,
+    user: &UserId,
+    session: &SessionId,
+    new: &Credential,
+    entry: Entry,
+) -> Written<Changed> {
+    let now = new.enrolled_at;
+    credentials::set_password(c, user, new)?;
+    sessions::end_others(c, user, session, now)?;
+    grants::revoke_of_others(c, user, session, "password changed", now)?;
+    recoveries::cancel_of_user(c, user)?;
+    audit::append(c, &entry)?;
+    Ok(Changed::PasswordChanged)
 }

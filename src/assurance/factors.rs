@@ -33,6 +33,12 @@ pub struct Account {
 }
 
 impl Account {
+    /// As it is for somebody who has lost this factor.
+    pub fn without(mut self, lost: &CredentialId) -> Self {
+        self.factors.retain(|factor| factor.credential != *lost);
+        self
+    }
+
     /// Does the account require AAL2? Only TOTP makes it so; a passkey is optional and raises no floor.
     pub fn requires_aal2(&self) -> bool {
         let totp = self.factors.iter().any(|factor| factor.method == Method::Otp);

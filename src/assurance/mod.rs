@@ -108,6 +108,14 @@ pub fn strongest(need: &Need, account: &Account, policy: &Policy, now: Time) -> 
     needs.find(|need| Judge { need, policy, now }.challenge(&[], account).is_some())
 }
 
+/// What somebody has to show, in this interaction, who has lost a factor; `None` if nothing is left that would do. `account` is
+/// without the lost one.
+pub fn recovery(account: &Account, now: Time) -> Option<Need> {
+    let need = Need { anew: true, subject: Some(account.user.clone()), ..Need::default() };
+    let policy = Policy::of_recovery();
+    Judge { need: &need, policy: &policy, now }.challenge(&[], account).is_some().then_some(need)
+}
+
 /// Before the first proof nobody is known, and every account looks the same.
 fn known_person<'a>(
     need: &Need,

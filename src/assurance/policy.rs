@@ -105,6 +105,27 @@ impl Policy {
         Ok(Self { classes, second_factor: floor })
     }
 
+    /// What opens the replacement of a lost factor: what is left beside it.
+    pub fn of_recovery() -> Self {
+        let proof = |method| Proof {
+            method,
+            uv: false,
+            device_bound: false,
+            attested: false,
+            aged: None,
+            within: None,
+        };
+        let beside = |method| vec![proof(Method::Pwd), proof(method)];
+        let class = Class {
+            name: "recovery".into(),
+            aliases: Vec::new(),
+            max_age: None,
+            enrol: false,
+            any_of: vec![beside(Method::Recovery), beside(Method::Otp)],
+        };
+        Self { classes: vec![class.clone()], second_factor: class }
+    }
+
     pub fn classes(&self) -> &[Class] {
         &self.classes
     }

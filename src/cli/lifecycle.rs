@@ -9,6 +9,7 @@ use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Kind;
 use crate::store::grants;
+use crate::store::recoveries;
 use crate::store::sessions;
 use crate::store::users;
 use crate::store::users::User;
@@ -24,6 +25,7 @@ pub async fn disable(app: &App, user: User) -> anyhow::Result<Said> {
             users::set_disabled(c, &id, Some(now))?;
             sessions::end_all(c, &id, now)?;
             grants::revoke_of_user(c, &id, "user disabled", now)?;
+            recoveries::cancel_of_user(c, &id)?;
             audit::append(c, &entry)
         })
         .await?;

@@ -23,6 +23,7 @@ use crate::store::credentials::Credential;
 use crate::store::credentials::Kind;
 use crate::store::events;
 use crate::store::grants;
+use crate::store::recoveries;
 use crate::store::sessions;
 use crate::store::users;
 use crate::store::users::Added;
@@ -241,6 +242,7 @@ async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::
             credentials::insert(c, &id, &factor)?;
             sessions::end_all(c, &id, now)?;
             grants::revoke_of_user(c, &id, "password replaced", now)?;
+            recoveries::cancel_of_user(c, &id)?;
             letter.iter().try_for_each(|letter| letter.post(c))?;
             audit::append(c, &entry)
         })

@@ -26,6 +26,7 @@ pub struct File {
     pub metrics_allow: Option<Vec<String>>,
     rotate_keys_after: Option<String>,
     pub accounts: AccountsSection,
+    pub recovery: RecoverySection,
     pub lifetimes: LifetimesSection,
     pub page: PageSection,
     pub mail: MailSection,
@@ -50,6 +51,12 @@ pub struct LifetimesSection {
 #[serde(deny_unknown_fields, default)]
 pub struct AccountsSection {
     pub create: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecoverySection {
+    delay: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -112,6 +119,12 @@ impl File {
             classes => Policy::from_classes(classes, self.second_factor_acr.as_deref())
                 .map_err(|why| error(&why.key, &why.problem)),
         }
+    }
+}
+
+impl RecoverySection {
+    pub fn delay(&self) -> Result<Seconds, ConfigError> {
+        span("recovery.delay", &self.delay, Seconds::hours(24), Seconds::days(30))
     }
 }
 

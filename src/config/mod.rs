@@ -36,6 +36,8 @@ pub struct Config {
     pub create_accounts: bool,
     /// The age at which a signing key gets a successor.
     pub rotate_keys_after: Seconds,
+    /// How long a replacement for a lost factor waits before it takes effect.
+    pub recovery_delay: Seconds,
     pub lifetimes: Lifetimes,
     pub page: Page,
     /// `None`: no mail is written or sent.
@@ -135,6 +137,7 @@ impl Config {
             metrics_allow: networks("metrics_allow", &metrics_allow)?,
             create_accounts: file.accounts.create,
             rotate_keys_after: file.key_rotation()?,
+            recovery_delay: file.recovery.delay()?,
             lifetimes: file.lifetimes.checked()?,
             page: file.page.checked()?,
             mail,

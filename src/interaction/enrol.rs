@@ -19,6 +19,7 @@ use crate::assurance::ledger::Method;
 use crate::assurance::plan::Step;
 use crate::base::id::CredentialId;
 use crate::base::id::EventId;
+use crate::base::secret::Secret;
 use crate::credential::passkey::Kind as KeyKind;
 use crate::credential::passkey::Registered;
 use crate::credential::password::Busy;
@@ -36,6 +37,8 @@ use crate::store::credentials::Key;
 use crate::store::credentials::Kind;
 use crate::store::interactions;
 use crate::store::interactions::InteractionRow;
+use crate::store::recoveries;
+use crate::store::recoveries::Recovery;
 use crate::store::recovery_codes;
 use crate::store::recovery_codes::Stored;
 use serde::Deserialize;
@@ -56,6 +59,16 @@ impl Enrolment {
             Method::Webauthn => Some(Self::Passkey),
             Method::Otp => Some(Self::Totp),
             Method::Pwd | Method::Recovery => None,
+        }
+    }
+
+    /// One more of this kind.
+    pub const fn like(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::Passkey => Some(Self::Passkey),
+            Kind::SecurityKey => Some(Self::SecurityKey),
+            Kind::Totp => Some(Self::Totp),
+            Kind::Password | Kind::Recovery => None,
         }
     }
 
@@ -143,6 +156,9 @@ async fn add(
     credential: Credential,
     (progress, taken): (Progress, Progress),
 ) -> Result<(), ProveError> {
+    if let Some(lost) = on.ask.lost() {
+        return stand_by(app, on, row, person, lost, credential, taken).await;
+    }
     let entry = entry(app, on, person, What::FactorAdded).because(credential.kind.as_str());
     let letter = Letter::about(app, on, person, told::What::Added(credential.kind));
     let (progress, taken) = (super::json(&progress)?, super::json(&taken)?);
@@ -158,14 +174,73 @@ async fn add(
             false => crate::store::lost(),
         }
     });
-    match added.await {
-        // Another form of this step was first: nothing was added here.
+    done(app, added.await)
+}
+
+/// It waits until its time has come; whoever reads the mail can cancel it until then.
+async fn stand_by(
+    app: &App,
+    on: &Interaction,
+    row: InteractionRow,
+    person: &Person,
+    lost: &CredentialId,
+    credential: Credential,
+    taken: Progress,
+) -> Result<(), ProveError> {
+    let (now, kind, cancel) = (app.now(), credential.kind, Secret::generate(app.entropy.as_ref()));
+    let due_at = now.plus(app.config.recovery_delay);
+    let entry = entry(app, on, person, What::RecoveryBegun).because(kind.as_str());
+    let link = app.config.issuer.url(&format!("/account/recovery?cancel={}", cancel.reveal()));
+    let letter = Letter::about(app, on, person, told::What::Replacing { kind, due_at, link });
+    let user = person.user.clone();
+    let recovery = Recovery { user, lost: lost.clone(), replacement: credential, due_at };
+    let begun = super::json(&Progress { enrolled: true, notice: None, way: None, ..on.progress.clone() })?;
+    let used = super::json(&taken)?;
+    let waits = super::json(&Progress { notice: Some(Notice::ReplacementWaits), ..on.progress.clone() })?;
+    let expires_at = on.expires_at(app, now);
+    let written = app.store.write(move |c| {
+        let lookup = recovery.replacement.key.as_ref().map(|key| key.lookup.as_str());
+        let is_used = lookup.map(|lookup| credentials::by_lookup(c, lookup)).transpose()?.flatten().is_some();
+        let progress = if is_used {
+            &used
+        } else if recoveries::begin(c, &recovery, &cancel.hash())? {
+            letter.iter().try_for_each(|letter| letter.post(c))?;
+            audit::append(c, &entry)?;
+            &begun
+        } else {
+            &waits
+        };
+        match interactions::advance(c, &row, progress, expires_at)? {
+            true => Ok(()),
+            false => crate::store::lost(),
+        }
+    });
+    done(app, written.await)
+}
+
+fn done(app: &App, written: Result<(), StoreError>) -> Result<(), ProveError> {
+    match written {
+        // Another form of this step was first: nothing was done here.
         Ok(()) | Err(StoreError::Lost) => {
             app.mail_waiting.notify_one();
             Ok(())
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The password that shall take the place of the old one. It does with the answer, in the transaction of the proofs for it.
+pub async fn password(app: &App, on: &Interaction, typed: &str) -> Result<(), ProveError> {
+    let wanted = app.passwords.wanted(typed).await.map_err(|Busy| ProveError::Busy)?;
+    let progress = match wanted {
+        Err(why) => Progress { notice: Some(Notice::BadPassword(why)), ..on.progress.clone() },
+        Ok(password) => {
+            let hash = app.passwords.hash(password, app.entropy.as_ref()).await;
+            let new_password = Some(hash.map_err(|Busy| ProveError::Busy)?);
+            Progress { new_password, notice: None, ..on.progress.clone() }
+        }
+    };
+    Ok(save(app, on, progress).await?)
 }
 
 /// The codes that the page of this interaction shows.

@@ -42,6 +42,7 @@ use approval::Approval;
 use next_step::Stand;
 use next_step::Task;
 use progress::Progress;
+use progress::Proof;
 use serde::Deserialize;
 use serde::Serialize;
 use thiserror::Error;
@@ -120,8 +121,8 @@ pub struct Interaction {
     remembered: Vec<String>,
     /// Its person has a verified address.
     has_address: bool,
-    /// Every factor that its person has, those too that can prove nothing more.
-    factors: Vec<CredentialId>,
+    /// Every factor that its person has, those too that can prove nothing more, and since when.
+    factors: Vec<(CredentialId, Time)>,
     row: InteractionRow,
 }
 
@@ -188,15 +189,17 @@ pub async fn load(
         let Some(row) = interactions::load(c, &id, &browser.id, now)? else { return Ok(None) };
         let Some((ask, progress)) = parsed(&row) else { return Ok(None) };
         let user = progress.person.as_ref().map(|person| &person.user);
-        let account = user.map(|user| credentials::account(c, user)).transpose()?.flatten();
+        let all = user.map(|user| credentials::of_user(c, user)).transpose()?.unwrap_or_default();
+        let account = user.map(|user| credentials::account_with(c, user, &all)).transpose()?.flatten();
+        let account = match ask.lost() {
+            Some(lost) => account.map(|account| account.without(lost)),
+            None => account,
+        };
         let remembered = match (user, &ask.approval) {
             (Some(user), Some(approval)) => consents::of(c, user, &approval.client)?,
             _ => Vec::new(),
         };
-        let factors = match user {
-            Some(user) => credentials::of_user(c, user)?.into_iter().map(|factor| factor.id).collect(),
-            None => Vec::new(),
-        };
+        let factors = all.into_iter().map(|factor| (factor.id, factor.enrolled_at)).collect();
         let has_address = match user {
             Some(user) if mails => !users::addresses(c, user)?.is_empty(),
             _ => false,
@@ -222,6 +225,16 @@ fn parsed(row: &InteractionRow) -> Option<(Ask, Progress)> {
     let parsed = serde_json::from_str(&row.need)
         .and_then(|ask| serde_json::from_str(&row.progress).map(|progress| (ask, progress)));
     parsed.inspect_err(|why| tracing::error!(interaction = %row.id, %why, "interaction.unreadable")).ok()
+}
+
+impl Ask {
+    /// The factor that somebody has lost, who is here to replace it.
+    pub fn lost(&self) -> Option<&CredentialId> {
+        match &self.task {
+            Some(Task::Replace { lost, .. }) => Some(lost),
+            _ => None,
+        }
+    }
 }
 
 impl Interaction {
@@ -252,7 +265,8 @@ impl Interaction {
 
     /// What was shown here, as events. A factor that was removed or replaced meanwhile takes its proofs with it.
     fn proofs(&self) -> impl Iterator<Item = Event> {
-        let standing = self.progress.proofs.iter().filter(|proof| self.factors.contains(&proof.credential));
+        let factor = |proof: &Proof| (proof.credential.clone(), proof.factor_enrolled_at);
+        let standing = self.progress.proofs.iter().filter(move |proof| self.factors.contains(&factor(proof)));
         standing.map(|proof| proof.event(self.id()))
     }
 

@@ -18,6 +18,7 @@ use crate::assurance::plan::Menu;
 use crate::assurance::plan::Step;
 use crate::assurance::policy::Policy;
 use crate::assurance::strongest;
+use crate::base::id::CredentialId;
 use crate::base::time::Time;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
@@ -49,6 +50,8 @@ pub enum Next {
     Enrol { person: Person, what: Enrolment, others: Vec<Enrolment> },
     /// Keep these recovery codes.
     OfferCodes(Person),
+    /// Choose another password.
+    NewPassword(Person),
     /// What was proved becomes a session before the person is asked to approve: who says no stays signed in.
     Settle,
     /// May the application have this?
@@ -60,10 +63,16 @@ pub enum Next {
 }
 
 /// What somebody came for by themself, rather than being asked for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
     Enrol(Enrolment),
     RecoveryCodes,
+    NewPassword,
+    /// What was lost, and what will stand in for it.
+    Replace {
+        lost: CredentialId,
+        with: Enrolment,
+    },
 }
 
 /// Where an interaction stands, as far as it does not say so itself.
@@ -93,6 +102,8 @@ pub const MOST_WRONG_PASSWORDS: u32 = 10;
 pub const MOST_WRONG_CODES: u32 = 5;
 
 pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, now: Time) -> Next {
+    let of_recovery = ask.lost().map(|_| Policy::of_recovery());
+    let policy = of_recovery.as_ref().unwrap_or(policy);
     let view = progress.person.as_ref().map(|person| SessionView { user: &person.user, events: at.events });
     let decision = |need: &Need| decide(need, view.as_ref(), at.account, policy, now);
     let unapproved = ask.approval.as_ref().is_some_and(|a| !progress.approved && a.is_open(at.remembered));
@@ -177,16 +188,20 @@ fn satisfied(assurance: Assurance, person: &Person, progress: &Progress, unappro
 /// What somebody came for; and recovery codes, after the first factor that can be lost.
 fn open_task(ask: &Ask, progress: &Progress, person: &Person, at: &Stand) -> Option<Next> {
     let codes = || Next::OfferCodes(person.clone());
-    match ask.task {
-        Some(Task::Enrol(what)) if !progress.enrolled => {
-            return Some(Next::Enrol { person: person.clone(), what, others: Vec::new() });
+    match &ask.task {
+        Some(Task::Enrol(what) | Task::Replace { with: what, .. }) if !progress.enrolled => {
+            return Some(Next::Enrol { person: person.clone(), what: *what, others: Vec::new() });
         }
         Some(Task::RecoveryCodes) if !progress.codes_settled => return Some(codes()),
+        Some(Task::NewPassword) if progress.new_password.is_none() => {
+            return Some(Next::NewPassword(person.clone()));
+        }
         _ => {}
     }
     let has_codes =
         at.account.iter().flat_map(|account| &account.factors).any(|f| f.method == Method::Recovery);
-    (progress.enrolled && !progress.codes_settled && !has_codes).then(codes)
+    let waits = ask.lost().is_some();
+    (progress.enrolled && !waits && !progress.codes_settled && !has_codes).then(codes)
 }
 
 fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask, at: &Stand, to_enrol: bool) -> Next {

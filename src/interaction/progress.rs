@@ -46,6 +46,9 @@ pub struct Progress {
     /// Recovery codes were kept, or not wanted.
     #[serde(default)]
     pub codes_settled: bool,
+    /// The PHC string of a password that takes the place of the old one with the answer.
+    #[serde(default)]
+    pub new_password: Option<String>,
     /// How many codes were mailed, and whether the last one came back.
     #[serde(default)]
     pub mailed: u32,
@@ -89,6 +92,8 @@ pub enum Notice {
     UnknownPasskey,
     /// It is somebody's already.
     PasskeyTaken,
+    /// Another replacement waits already.
+    ReplacementWaits,
     /// The code that completes the set-up of an authenticator app.
     WrongSetupCode,
     WrongMailCode,

@@ -125,7 +125,8 @@ impl Ledger {
 
     fn write(&self, c: &mut Conn) -> Written<()> {
         // A factor that goes in this very moment proves nothing any more.
-        let factors = self.proofs.iter().map(|proof| proof.credential.clone()).collect::<Vec<_>>();
+        let factors = self.proofs.iter().map(|proof| (proof.credential.clone(), proof.factor_enrolled_at));
+        let factors = factors.collect::<Vec<_>>();
         if !credentials::are_there(c, &self.user, &factors)? {
             return lost();
         }

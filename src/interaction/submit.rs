@@ -39,6 +39,7 @@ pub enum Page {
     EnrolPasskey,
     EnrolTotp,
     RecoveryCodes,
+    NewPassword,
     Consent,
 }
 
@@ -51,7 +52,7 @@ pub enum Submitted {
 }
 
 impl Page {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::SelectAccount,
         Self::Login,
         Self::Create,
@@ -63,6 +64,7 @@ impl Page {
         Self::EnrolPasskey,
         Self::EnrolTotp,
         Self::RecoveryCodes,
+        Self::NewPassword,
         Self::Consent,
     ];
 
@@ -80,6 +82,7 @@ impl Page {
             Self::EnrolPasskey => "enrol-passkey",
             Self::EnrolTotp => "enrol-totp",
             Self::RecoveryCodes => "recovery-codes",
+            Self::NewPassword => "account-password",
             Self::Consent => "consent",
         }
     }
@@ -104,6 +107,7 @@ impl Page {
             Next::Enrol { what: Enrolment::Totp, .. } => Some(Self::EnrolTotp),
             Next::Enrol { .. } => Some(Self::EnrolPasskey),
             Next::OfferCodes(_) => Some(Self::RecoveryCodes),
+            Next::NewPassword(_) => Some(Self::NewPassword),
             Next::Settle | Next::Answer(_) | Next::End(_) => None,
         }
     }
@@ -237,6 +241,7 @@ async fn act<'a>(
         ("continue", Next::ConfirmMail(_)) => mail_code::confirm(app, interaction, text("code")).await?,
         ("resend", Next::ConfirmMail(person)) => mail_code::send(app, interaction, &person, true).await?,
         ("continue", Next::OfferCodes(person)) => enrol::keep_codes(app, interaction, &person).await?,
+        ("continue", Next::NewPassword(_)) => enrol::password(app, interaction, text("password")).await?,
         _ => {}
     }
     Ok(())

@@ -35,6 +35,14 @@ pub enum What {
     Added(Kind),
     Removed(Kind),
     RecoveryUsed,
+    /// A replacement for a lost factor waits until then; the link cancels it.
+    Replacing {
+        kind: Kind,
+        due_at: Time,
+        link: String,
+    },
+    Replaced(Kind),
+    ReplacementCancelled,
     /// Another e-mail address.
     NewAddress,
     /// The counter of a passkey went back.

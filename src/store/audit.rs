@@ -74,6 +74,12 @@ kinds! {
     FactorRenamed => "factor.renamed"
     FactorRemoved => "factor.removed"
     RecoveryCodesMade => "recovery_codes.made"
+    /// Its owner has set a new password.
+    PasswordChanged => "password.changed"
+    /// A replacement for a lost factor waits; the reason names its kind.
+    RecoveryBegun => "recovery.begun"
+    RecoveryDone => "recovery.done"
+    RecoveryCancelled => "recovery.cancelled"
     CodeRedeemed => "code.redeemed"
     TokenRefreshed => "token.refreshed"
     /// A token for the client itself was refused; those that are issued are in the metrics.

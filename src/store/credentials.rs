@@ -15,9 +15,11 @@ use crate::base::time::Time;
 use crate::credential::passkey;
 use crate::credential::passkey::Detail;
 use diesel::prelude::*;
+use serde::Deserialize;
+use serde::Serialize;
 
 /// Passkeys and security keys prove the same way and are worth different things, so they are stored apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     Password,
     Totp,
@@ -27,7 +29,7 @@ pub enum Kind {
     Recovery,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Credential {
     pub id: CredentialId,
     pub kind: Kind,
@@ -40,7 +42,7 @@ pub struct Credential {
 }
 
 /// What only a passkey or a security key has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Key {
     /// base64url of its credential id; nobody else can have it.
     pub lookup: String,
@@ -151,12 +153,18 @@ pub fn by_lookup(c: &mut Conn, lookup: &str) -> QueryResult<Option<(UserId, Cred
     Ok(row.and_then(credential))
 }
 
-/// What an enabled user has to prove themself with. Recovery codes that are all spent prove nothing more.
+/// What an enabled user has to prove themself with.
 pub fn account(c: &mut Conn, id: &UserId) -> QueryResult<Option<Account>> {
+    let all = of_user(c, id)?;
+    account_with(c, id, &all)
+}
+
+/// The same, of factors that were read. Recovery codes that are all spent prove nothing more.
+pub fn account_with(c: &mut Conn, id: &UserId, all: &[Credential]) -> QueryResult<Option<Account>> {
     let user = users::by_id(c, id)?.filter(|user| !user.disabled);
     let Some(user) = user else { return Ok(None) };
     let mut factors = Vec::new();
-    for credential in of_user(c, id)? {
+    for credential in all {
         if credential.kind != Kind::Recovery || recovery_codes::left(c, &credential.id)? > 0 {
             factors.push(credential.factor());
         }
@@ -205,6 +213,16 @@ pub fn rename(c: &mut Conn, user: &UserId, id: &CredentialId, label: &str) -> Qu
         .map(|rows| rows == 1)
 }
 
+/// Replaces a user's password, or gives them their first one. What was shown with the old one stands where it is an event.
+pub fn set_password(c: &mut Conn, user: &UserId, new: &Credential) -> QueryResult<()> {
+    let replaced = diesel::update(credentials::table)
+        .filter(credentials::user_id.eq(user.as_str()))
+        .filter(credentials::kind.eq(Kind::Password.as_str()))
+        .set((credentials::secret.eq(&new.secret), credentials::enrolled_at.eq(new.enrolled_at.micros())))
+        .execute(c)?;
+    if replaced > 0 { Ok(()) } else { insert(c, user, new) }
+}
+
 /// Takes a factor away, with what was shown with it and what was granted for that; `false` if the user has no such factor.
 pub fn take_away(c: &mut Conn, user: &UserId, id: &CredentialId, now: Time) -> QueryResult<bool> {
     if !remove(c, user, id)? {
@@ -224,14 +242,17 @@ pub fn remove(c: &mut Conn, user: &UserId, id: &CredentialId) -> QueryResult<boo
         .map(|rows| rows == 1)
 }
 
-/// Whether the user still has every one of these.
-pub fn are_there(c: &mut Conn, user: &UserId, ids: &[CredentialId]) -> QueryResult<bool> {
+/// Whether the user still has every one of these, as it was set up at that time: a new password is another factor.
+pub fn are_there(c: &mut Conn, user: &UserId, factors: &[(CredentialId, Time)]) -> QueryResult<bool> {
     let there = credentials::table
         .filter(credentials::user_id.eq(user.as_str()))
-        .filter(credentials::id.eq_any(ids.iter().map(CredentialId::as_str)))
-        .select(credentials::id)
-        .load::<String>(c)?;
-    Ok(ids.iter().all(|id| there.iter().any(|known| known == id.as_str())))
+        .filter(credentials::id.eq_any(factors.iter().map(|(id, _)| id.as_str())))
+        .select((credentials::id, credentials::enrolled_at))
+        .load::<(String, i64)>(c)?;
+    let is_there = |(id, enrolled_at): &(CredentialId, Time)| {
+        there.iter().any(|(known, at)| known == id.as_str() && *at == enrolled_at.micros())
+    };
+    Ok(factors.iter().all(is_there))
 }
 
 type Row = (

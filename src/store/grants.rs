@@ -116,6 +116,23 @@ pub fn revoke_of_user(c: &mut Conn, user: &UserId, reason: &str, now: Time) -> Q
         .map(drop)
 }
 
+/// Revokes what was granted in every other session of the user, whether it was to outlive that or not.
+pub fn revoke_of_others(
+    c: &mut Conn,
+    user: &UserId,
+    own: &SessionId,
+    reason: &str,
+    now: Time,
+) -> QueryResult<()> {
+    diesel::update(grants::table)
+        .filter(grants::user_id.eq(user.as_str()))
+        .filter(grants::session_id.ne(own.as_str()))
+        .filter(grants::revoked_at.is_null())
+        .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq(reason)))
+        .execute(c)
+        .map(drop)
+}
+
 /// For administrators, not for requests: a client has as many grants as it has users.
 pub fn revoke_of_client(c: &mut Conn, client: &ClientId, now: Time) -> QueryResult<()> {
     diesel::update(grants::table)

@@ -236,6 +236,17 @@ table! {
 }
 
 table! {
+    recoveries (id) {
+        id -> Text,
+        user_id -> Text,
+        lost_id -> Text,
+        replacement -> Text,
+        cancel_hash -> Text,
+        due_at -> BigInt,
+    }
+}
+
+table! {
     mails (id) {
         id -> Text,
         user_id -> Nullable<Text>,
@@ -251,6 +262,7 @@ table! {
 
 joinable!(login_names -> users (user_id));
 joinable!(credentials -> users (user_id));
+joinable!(recoveries -> users (user_id));
 joinable!(remembered_accounts -> users (user_id));
 joinable!(sessions -> browsers (browser_id));
 joinable!(sessions -> users (user_id));
@@ -269,6 +281,7 @@ allow_tables_to_appear_in_same_query!(
     events,
     grants,
     login_names,
+    recoveries,
     refresh_tokens,
     remembered_accounts,
     session_clients,

@@ -217,6 +217,17 @@ pub fn end_all(c: &mut Conn, user: &UserId, now: Time) -> QueryResult<()> {
         .map(drop)
 }
 
+/// Ends every other session of the user.
+pub fn end_others(c: &mut Conn, user: &UserId, own: &SessionId, now: Time) -> QueryResult<()> {
+    diesel::update(sessions::table)
+        .filter(sessions::user_id.eq(user.as_str()))
+        .filter(sessions::id.ne(own.as_str()))
+        .filter(sessions::ended_at.is_null())
+        .set(sessions::ended_at.eq(now.micros()))
+        .execute(c)
+        .map(drop)
+}
+
 /// Notes that the session is in use.
 pub fn touch(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
     diesel::update(sessions::table.find(session.as_str()))

@@ -121,6 +121,8 @@ pub static TEXTS: Texts = Texts {
     codes_why: "If you ever lose what you sign in with, these codes let you in. Print them or write them down.",
     keep_codes: "Keep these recovery codes",
 
+    authenticator_app: "Authenticator app",
+    change_password: "Change your password",
     added_on: |at| format!("Added on {}", day(at)),
     changed: |what| match what {
         Changed::Added => "It is added.",
@@ -128,6 +130,11 @@ pub static TEXTS: Texts = Texts {
         Changed::Removed => "It is removed. What you signed in to with it asks you again.",
         Changed::LastWayIn => "That is the only way in to your account. Add another one first.",
         Changed::Gone => "That one is not there any more.",
+        Changed::PasswordChanged => "Your password is changed. You are signed out everywhere else.",
+        Changed::Replacing => {
+            "The new one waits, and then takes the place of what you lost. A mail about it is on its way to you."
+        }
+        Changed::ReplacementCancelled => "Everything stays as it was.",
     },
     codes_left: |left| match left {
         None => "You have no recovery codes.".into(),
@@ -136,6 +143,7 @@ pub static TEXTS: Texts = Texts {
     },
     device_bound: "On one device only",
     kept_by: |who| format!("Kept by {who}"),
+    lost_it: "I have lost it",
     make_codes: "Make recovery codes",
     no_passkeys: "You have none yet. With a passkey you sign in without a password.",
     nothing_to_prove_with: "There is nothing left that you could confirm this with. \
@@ -143,11 +151,31 @@ pub static TEXTS: Texts = Texts {
     passkey_name: "Name",
     remove: "Remove",
     rename: "Rename",
+    replacement: "A replacement is waiting",
+    replacement_waits: |at| {
+        format!("On {} at {} (UTC) it takes the place of what you lost.", day(at), at.date("%H:%M"))
+    },
     security_key_fact: "Security key: works beside your password",
     synced: "Synced between devices",
     used_on: |at| match at {
         None => "Not used yet".into(),
         Some(at) => format!("Last used on {}", day(at)),
+    },
+
+    new_password: "New password",
+    new_password_why: "You stay signed in here, and are signed out everywhere else.",
+
+    cancel_it: "Cancel the replacement",
+    cancel_replacement: "Cancel a replacement",
+    cancel_replacement_why: "Somebody says that they have lost what they sign in with, and has set up another one. \
+                             If that was not you, cancel it, then sign in and change your password.",
+    nothing_to_cancel: "There is nothing to cancel: it was cancelled already, or has taken effect. \
+                        If it was not you, ask those who run this service for help.",
+    recovery_cancelled: "It is cancelled: everything stays as it was. Now sign in and change your password.",
+    replace_why: |delay| {
+        format!(
+            "Set up another one. It takes the place of what you lost in {delay}; a mail tells you, and can cancel it."
+        )
     },
 
     mail,
@@ -244,6 +272,23 @@ fn mail(told: &Told) -> (String, String) {
             );
             return (format!("{code} is your code for {provider}"), sentence);
         }
+        What::Replacing { kind, due_at, link } => {
+            let (lost, due) = (named(*kind), (day(*due_at), due_at.date("%H:%M")));
+            let sentence = format!(
+                "Somebody who knows your password, and has one more of your proofs, says that you have lost {lost} of your \
+                 account {username} at {provider}. Another one takes its place on {} at {} (UTC).\n\nIf it was you, there \
+                 is nothing to do. If it was not, cancel it now:\n\n    {link}\n\nand then change your password at {address}.",
+                due.0, due.1
+            );
+            return (format!("Did you lose {lost}? ({provider})"), sentence);
+        }
+        What::Replaced(Kind::Totp) => {
+            ("Your authenticator app was replaced", "The authenticator app was replaced that belongs to")
+        }
+        What::Replaced(_) => ("Your passkey was replaced", "A passkey was replaced that belongs to"),
+        What::ReplacementCancelled => {
+            ("The replacement was cancelled", "The replacement of something lost was cancelled for")
+        }
         What::Added(Kind::Passkey) => ("A passkey was added", "A passkey was added to"),
         What::Added(Kind::SecurityKey) => ("A security key was added", "A security key was added to"),
         What::Added(Kind::Totp) => ("An authenticator app was set up", "An authenticator app was set up for"),
@@ -266,6 +311,16 @@ fn mail(told: &Told) -> (String, String) {
         at.date("%H:%M")
     );
     (format!("{subject} ({provider})"), text)
+}
+
+fn named(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Password => "the password",
+        Kind::Totp => "the authenticator app",
+        Kind::Passkey => "a passkey",
+        Kind::SecurityKey => "a security key",
+        Kind::Recovery => "the recovery codes",
+    }
 }
 
 fn want(scope: &AskedScope) -> String {
@@ -299,6 +354,7 @@ fn notice(notice: Notice, known: bool) -> &'static str {
         Notice::UnknownPasskey => {
             "That passkey is not known here any more. Sign in another way, and remove it from your device."
         }
+        Notice::ReplacementWaits => "Another replacement is waiting already. Cancel that one first.",
         Notice::PasskeyTaken => "That passkey is in use already. Choose another device or password manager.",
         Notice::WrongSetupCode => {
             "That code does not fit. Scan the picture again, and enter the code that the app shows now."

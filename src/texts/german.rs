@@ -140,6 +140,8 @@ pub static TEXTS: Texts = Texts {
                 Drucken Sie sie aus oder schreiben Sie sie auf.",
     keep_codes: "Bewahren Sie diese Wiederherstellungscodes auf",
 
+    authenticator_app: "Authenticator-App",
+    change_password: "Passwort ändern",
     added_on: |at| format!("Hinzugefügt am {}", day(at)),
     changed: |what| match what {
         Changed::Added => "Hinzugefügt.",
@@ -149,6 +151,12 @@ pub static TEXTS: Texts = Texts {
             "Das ist der einzige Zugang zu Ihrem Konto. Fügen Sie erst einen anderen hinzu."
         }
         Changed::Gone => "Das gibt es nicht mehr.",
+        Changed::PasswordChanged => "Ihr Passwort ist geändert. Überall sonst sind Sie abgemeldet.",
+        Changed::Replacing => {
+            "Der Ersatz wartet noch und tritt dann an die Stelle dessen, was Sie verloren haben. \
+             Eine E-Mail dazu ist unterwegs."
+        }
+        Changed::ReplacementCancelled => "Alles bleibt, wie es war.",
     },
     codes_left: |left| match left {
         None => "Sie haben keine Wiederherstellungscodes.".into(),
@@ -157,6 +165,7 @@ pub static TEXTS: Texts = Texts {
     },
     device_bound: "Nur auf einem Gerät",
     kept_by: |who| format!("Liegt bei {who}"),
+    lost_it: "Verloren gegangen",
     make_codes: "Wiederherstellungscodes erzeugen",
     no_passkeys: "Sie haben noch keinen. Mit einem Passkey melden Sie sich ohne Passwort an.",
     nothing_to_prove_with: "Es ist nichts mehr da, womit Sie das bestätigen könnten. \
@@ -164,11 +173,37 @@ pub static TEXTS: Texts = Texts {
     passkey_name: "Name",
     remove: "Entfernen",
     rename: "Umbenennen",
+    replacement: "Ein Ersatz wartet",
+    replacement_waits: |at| {
+        format!(
+            "Am {} um {} Uhr (UTC) tritt er an die Stelle dessen, was Sie verloren haben.",
+            day(at),
+            at.date("%H:%M")
+        )
+    },
     security_key_fact: "Sicherheitsschlüssel: gilt zusammen mit Ihrem Passwort",
     synced: "Zwischen Geräten synchronisiert",
     used_on: |at| match at {
         None => "Noch nicht benutzt".into(),
         Some(at) => format!("Zuletzt benutzt am {}", day(at)),
+    },
+
+    new_password: "Neues Passwort",
+    new_password_why: "Hier bleiben Sie angemeldet; überall sonst werden Sie abgemeldet.",
+
+    cancel_it: "Den Ersatz verwerfen",
+    cancel_replacement: "Einen Ersatz verwerfen",
+    cancel_replacement_why: "Jemand sagt, verloren zu haben, womit er sich anmeldet, und hat einen Ersatz eingerichtet. \
+                             Wenn Sie das nicht waren, verwerfen Sie ihn, melden Sie sich an und ändern Sie Ihr Passwort.",
+    nothing_to_cancel: "Es gibt nichts zu verwerfen: Der Ersatz ist schon verworfen oder gilt bereits. \
+                        Wenn Sie das nicht waren, bitten Sie den Betreiber dieses Dienstes um Hilfe.",
+    recovery_cancelled: "Verworfen: Alles bleibt, wie es war. Melden Sie sich jetzt an und ändern Sie Ihr Passwort.",
+    replace_why: |delay| {
+        format!(
+            "Richten Sie einen Ersatz ein. Nach {} tritt er an die Stelle dessen, was Sie verloren haben; \
+             eine E-Mail sagt es Ihnen und kann ihn verwerfen.",
+            span_dative(delay)
+        )
     },
 
     mail,
@@ -306,6 +341,24 @@ fn mail(told: &Told) -> (String, String) {
             );
             return (format!("{code} ist Ihr Code für {provider}"), sentence);
         }
+        What::Replacing { kind, due_at, link } => {
+            let (lost, due) = (named(*kind), (day(*due_at), due_at.date("%H:%M")));
+            let sentence = format!(
+                "Jemand, der Ihr Passwort und einen weiteren Ihrer Nachweise kennt, sagt, Sie hätten {lost} Ihres Kontos \
+                 {username} bei {provider} verloren. Am {} um {} Uhr (UTC) tritt ein Ersatz an diese Stelle.\n\nWenn Sie das \
+                 waren, ist nichts zu tun. Wenn nicht, verwerfen Sie ihn jetzt:\n\n    {link}\n\nund ändern Sie dann unter \
+                 {address} Ihr Passwort.",
+                due.0, due.1
+            );
+            return (format!("Haben Sie {lost} verloren? ({provider})"), sentence);
+        }
+        What::Replaced(Kind::Totp) => {
+            ("Ihre Authenticator-App wurde ersetzt", "wurde die Authenticator-App ersetzt")
+        }
+        What::Replaced(_) => ("Ihr Passkey wurde ersetzt", "wurde ein Passkey ersetzt"),
+        What::ReplacementCancelled => {
+            ("Der Ersatz wurde verworfen", "wurde der Ersatz für etwas Verlorenes verworfen")
+        }
         What::Added(Kind::Passkey) => ("Ein Passkey wurde hinzugefügt", "wurde ein Passkey hinzugefügt"),
         What::Added(Kind::SecurityKey) => {
             ("Ein Sicherheitsschlüssel wurde hinzugefügt", "wurde ein Sicherheitsschlüssel hinzugefügt")
@@ -379,6 +432,7 @@ fn notice(notice: Notice, known: bool) -> &'static str {
             "Dieser Passkey ist hier nicht mehr bekannt. \
              Melden Sie sich anders an und entfernen Sie ihn von Ihrem Gerät."
         }
+        Notice::ReplacementWaits => "Ein anderer Ersatz wartet schon. Verwerfen Sie erst diesen.",
         Notice::PasskeyTaken => {
             "Dieser Passkey ist schon in Gebrauch. Nehmen Sie ein anderes Gerät oder einen anderen Passwortmanager."
         }
@@ -405,6 +459,25 @@ fn bad_password(why: BadPassword) -> &'static str {
         BadPassword::Common => {
             "Dieses Passwort gehört zu denen, die zuerst geraten werden; wählen Sie ein anderes."
         }
+    }
+}
+
+fn named(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Password => "das Passwort",
+        Kind::Totp => "die Authenticator-App",
+        Kind::Passkey => "einen Passkey",
+        Kind::SecurityKey => "einen Sicherheitsschlüssel",
+        Kind::Recovery => "die Wiederherstellungscodes",
+    }
+}
+
+/// After "Nach".
+fn span_dative(span: Seconds) -> String {
+    match span.in_words() {
+        (1, Unit::Day) => "1 Tag".into(),
+        (1, unit) => format!("1 {}", one(unit)),
+        (count, unit) => format!("{count} {}", several_dative(unit)),
     }
 }
 

@@ -134,19 +134,36 @@ pub struct Texts {
 
     // The passkeys of an account.
     pub added_on: fn(Time) -> String,
+    pub authenticator_app: &'static str,
+    pub change_password: &'static str,
     pub changed: fn(Changed) -> &'static str,
     pub codes_left: fn(Option<i64>) -> String,
     pub device_bound: &'static str,
     pub kept_by: fn(String) -> String,
+    pub lost_it: &'static str,
     pub make_codes: &'static str,
     pub no_passkeys: &'static str,
     pub nothing_to_prove_with: &'static str,
     pub passkey_name: &'static str,
     pub remove: &'static str,
     pub rename: &'static str,
+    pub replacement: &'static str,
+    pub replacement_waits: fn(Time) -> String,
     pub security_key_fact: &'static str,
     pub synced: &'static str,
     pub used_on: fn(Option<Time>) -> String,
+
+    // Another password.
+    pub new_password: &'static str,
+    pub new_password_why: &'static str,
+
+    // A lost factor is replaced, and the replacement cancelled.
+    pub cancel_it: &'static str,
+    pub cancel_replacement: &'static str,
+    pub cancel_replacement_why: &'static str,
+    pub nothing_to_cancel: &'static str,
+    pub recovery_cancelled: &'static str,
+    pub replace_why: fn(Seconds) -> String,
 
     // What is mailed: a subject and a text.
     pub mail: fn(&Told) -> (String, String),

@@ -1,4 +1,4 @@
-//! `/account/passkeys`: what somebody has to sign in with, and the forms that change it. A form opens an interaction, which asks
+//! `/account/…`: what somebody has to sign in with, and the forms that change it. A form opens an interaction, which asks
 //! for the strongest factor first; it comes back here when it is done.
 
 use super::cookie;
@@ -13,6 +13,7 @@ use crate::account::Wish;
 use crate::account::passkeys;
 use crate::account::passkeys::Changed;
 use crate::account::passkeys::Own;
+use crate::account::recovery;
 use crate::app::App;
 use crate::base::id::CredentialId;
 use crate::base::secret::base64url;
@@ -21,6 +22,7 @@ use crate::interaction::Visitor;
 use crate::interaction::enrol::Enrolment;
 use crate::pages::KeyShown;
 use crate::pages::PasskeysPage;
+use crate::pages::RecoveryCancelPage;
 use crate::protocol::parameters::Parameters;
 use crate::store::StoreError;
 use crate::store::credentials::Credential;
@@ -35,7 +37,6 @@ use actix_web::web::Bytes;
 use actix_web::web::Data;
 use uuid::Uuid;
 
-const PATH: &str = "/account/passkeys";
 const PURPOSE: &str = "account";
 
 pub async fn passkeys(app: Data<App>, request: HttpRequest) -> HttpResponse {
@@ -56,6 +57,50 @@ pub async fn passkeys(app: Data<App>, request: HttpRequest) -> HttpResponse {
         }
         Err(error) => respond::unavailable(&app, &request, &error),
     }
+}
+
+/// Leads to the page that asks for another password, by way of whatever has to be shown first.
+pub async fn password(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    let query = Parameters::parse(request.query_string()).unwrap_or_default();
+    let visitor = match visitor(&app, &request).await {
+        Ok(visitor) => visitor,
+        Err(error) => return respond::unavailable(&app, &request, &error),
+    };
+    let account = query.one("account").ok().flatten();
+    let session = visitor.browser.as_ref().and_then(|browser| session(browser, account));
+    let wish = if session.is_some() { Wish::Password } else { Wish::LookForPassword };
+    open(&app, &request, &visitor, session, wish).await
+}
+
+/// The link of the mail: it asks, since machines follow links too.
+pub async fn recovery(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    let query = Parameters::parse(request.query_string()).unwrap_or_default();
+    let cancel = query.one("cancel").ok().flatten().unwrap_or_default().to_owned();
+    cancel_page(&app, &request, Some(cancel), None)
+}
+
+/// The secret of the link is all that it takes.
+pub async fn cancel_recovery(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let form = match edge::form(&request, &body).and_then(Parameters::parse) {
+        Ok(form) => form,
+        Err(fault) => return respond::fault_page(&app, &request, &fault),
+    };
+    let secret = form.one("cancel").ok().flatten().unwrap_or_default();
+    let t = language::texts(&request);
+    match recovery::cancel(&app, secret, &edge::source(&app, &request)).await {
+        Ok(true) => cancel_page(&app, &request, None, Some(t.recovery_cancelled)),
+        Ok(false) => cancel_page(&app, &request, None, Some(t.nothing_to_cancel)),
+        Err(error) => respond::unavailable(&app, &request, &error),
+    }
+}
+
+fn cancel_page(
+    app: &App,
+    request: &HttpRequest,
+    cancel: Option<String>,
+    said: Option<&'static str>,
+) -> HttpResponse {
+    respond::page(app, request, StatusCode::OK, None, |frame| RecoveryCancelPage { frame, cancel, said })
 }
 
 pub async fn change_passkeys(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
@@ -83,6 +128,17 @@ pub async fn change_passkeys(app: Data<App>, request: HttpRequest, body: Bytes) 
         "security-key" => Wish::Add(Enrolment::SecurityKey),
         "totp" => Wish::Add(Enrolment::Totp),
         "codes" => Wish::RecoveryCodes,
+        "lost" => Wish::Replace { lost: passkey },
+        "cancel-recovery" => {
+            let source = edge::source(&app, &request);
+            return match recovery::cancel_own(&app, &session.user, &source).await {
+                Ok(said) => {
+                    let user = Some(session.user.clone());
+                    done(&app, Done { user, path: account::PASSKEYS, said: Some(said), cookie: None })
+                }
+                Err(error) => respond::unavailable(&app, &request, &error),
+            };
+        }
         "remove" => Wish::Remove { passkey },
         "rename" => match passkeys::label(field("label")) {
             Some(label) => Wish::Rename { passkey, label },
@@ -102,7 +158,7 @@ pub fn done(app: &App, done: Done) -> HttpResponse {
     if let Some(said) = done.said {
         query.append_pair("said", said.as_str());
     }
-    let mut answer = respond::see_other(&format!("{PATH}?{}", query.finish()));
+    let mut answer = respond::see_other(&format!("{}?{}", done.path, query.finish()));
     if let Some(secret) = &done.cookie {
         answer.cookie(cookie::set(app, secret));
     }
@@ -169,7 +225,9 @@ fn shown(
         code,
         said: said.map(t.changed),
         keys,
-        totp: own.totp,
+        totp: own.totp.as_ref().map(ToString::to_string),
+        waiting: own.waiting.map(t.replacement_waits),
+        may_replace: own.may_replace,
         codes: (t.codes_left)(own.codes),
         rp: app.passkeys.as_ref().map(|passkeys| passkeys.rp_id.clone()).unwrap_or_default(),
         handle: handle.unwrap_or_default(),

@@ -55,6 +55,7 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
         Next::ConfirmMail(person) => return shown.mail_code(person),
         Next::Enrol { person, what, others } => return shown.enrol(person, what, &others),
         Next::OfferCodes(person) => return shown.recovery_codes(&person),
+        Next::NewPassword(person) => return shown.new_password(person),
         Next::Settle => sign_in(&app, &interaction).await,
         Next::Answer(assurance) => answer_client(&app, &request, interaction, &assurance).await,
         Next::End(fault) => end(&app, &request, interaction, &fault).await,

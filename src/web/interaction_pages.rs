@@ -11,6 +11,7 @@ use crate::interaction::Interaction;
 use crate::interaction::approval::Approval;
 use crate::interaction::enrol;
 use crate::interaction::enrol::Enrolment;
+use crate::interaction::next_step::Task;
 use crate::interaction::progress::Notice;
 use crate::interaction::progress::Person;
 use crate::interaction::sentence;
@@ -23,6 +24,7 @@ use crate::pages::Form;
 use crate::pages::Frame;
 use crate::pages::LoginPage;
 use crate::pages::MailCodePage;
+use crate::pages::NewPasswordPage;
 use crate::pages::PasskeyPage;
 use crate::pages::PasswordPage;
 use crate::pages::RecoveryCodesPage;
@@ -156,8 +158,9 @@ impl<'a> Shown<'a> {
     }
 
     pub fn enrol(&self, person: Person, what: Enrolment, others: &[Enrolment]) -> HttpResponse {
-        let why = match self.interaction.ask.task {
+        let why = match &self.interaction.ask.task {
             None => (self.t.enrol_why)(self.who()),
+            Some(Task::Replace { .. }) => (self.t.replace_why)(self.app.config.recovery_delay),
             Some(_) => self.t.enrol_wished.to_owned(),
         };
         let other_way = others.first().map(|other| (self.t.enrol_instead)(*other));
@@ -190,6 +193,11 @@ impl<'a> Shown<'a> {
         let codes = enrol::codes(self.app, self.interaction, person);
         let codes = codes.iter().map(RecoveryCode::reveal).collect();
         self.page(|frame| RecoveryCodesPage { frame, form, codes })
+    }
+
+    pub fn new_password(&self, person: Person) -> HttpResponse {
+        let form = self.form(Page::NewPassword, self.t.new_password_why.to_owned());
+        self.page(|frame| NewPasswordPage { frame, form, person })
     }
 
     /// Fetch Metadata: the navigation that led here began with a person's act.

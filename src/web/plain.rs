@@ -5,6 +5,7 @@ use super::cookie;
 use super::edge;
 use super::logout;
 use super::respond;
+use crate::account;
 use crate::app::App;
 use crate::pages::HomePage;
 use crate::protocol::language::Language;
@@ -74,6 +75,11 @@ pub async fn home(app: Data<App>, request: HttpRequest) -> HttpResponse {
 pub async fn passkey_endpoints(app: Data<App>) -> HttpResponse {
     let address = app.config.issuer.url("/account/passkeys");
     public(&json!({"enroll": address, "manage": address}))
+}
+
+/// Where a password is changed, for password managers (W3C well-known URL for changing passwords).
+pub async fn change_password() -> HttpResponse {
+    respond::see_other(account::PASSWORD).finish()
 }
 
 /// Scripts of any origin may read it; there is nothing in it that depends on who asks.

@@ -27,6 +27,13 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(account::passkeys))
                 .route(web::post().to(account::change_passkeys)),
         )
+        .service(path("/account/password").route(web::get().to(account::password)))
+        .service(
+            path("/account/recovery")
+                .route(web::get().to(account::recovery))
+                .route(web::post().to(account::cancel_recovery)),
+        )
+        .service(path("/.well-known/change-password").route(web::get().to(plain::change_password)))
         .service(path("/.well-known/passkey-endpoints").route(web::get().to(plain::passkey_endpoints)))
         .service(path("/token").wrap(from_fn(cors)).route(web::post().to(oauth::token)))
         .service(path("/introspect").route(web::post().to(oauth::introspect)))

@@ -11,6 +11,7 @@ use crate::database::databases;
 use crate::database::sqlite;
 use crate::passkeys;
 use crate::program::Place;
+use crate::recovery;
 use crate::relying_party::Request;
 use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
@@ -24,12 +25,14 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::io::BufReader;
+use stepgate::account;
 use stepgate::assurance::factors::SecondFactor;
 use stepgate::base::time::Clock;
 use stepgate::base::time::Seconds;
 use stepgate::store::audit;
 use stepgate::store::audit::Wanted;
 use stepgate::store::audit::What;
+use tempfile::TempDir;
 
 const MFA: &str = "urn:stepgate:acr:mfa";
 
@@ -165,6 +168,14 @@ async fn every_flow(app: &TestApp) {
     passkeys::add(&mut browser, &mut phone).await;
     passkeys::change(&mut browser, &mut phone, &[("action", "rename"), ("label", "Phone")]).await;
     passkeys::change(&mut browser, &mut phone, &[("action", "remove")]).await;
+    let page = browser.open("/account/password").await;
+    browser.submit(&page, &[("password", "another horse battery")]).await;
+    let carl = recovery::owner(app, "carl").await;
+    let (mut browser, page) = recovery::replace(app, &carl, &carl.codes[0], &mut phone).await;
+    browser.submit(&page, &[("action", "cancel-recovery")]).await;
+    recovery::replace(app, &carl, &carl.codes[1], &mut phone).await;
+    app.clock.advance(24 * 60 * 60);
+    account::recovery::complete_due(&app.app).await.unwrap();
     for secret in [PASSWORD, SECRET, refresh, code.as_str(), VERIFIER, browser.cookie.as_ref().unwrap()] {
         let all = json!(entries(app).await).to_string();
         assert!(!all.contains(secret), "{secret} in {all}");
@@ -192,7 +203,9 @@ fn every_command(place: &Place) {
 
 #[tokio::test]
 async fn every_flow_and_every_command_leaves_its_record() {
-    let app = TestApp::on(sqlite(), "accounts.create = true").await;
+    let mails = TempDir::new().unwrap();
+    let mail = format!("[mail]\nfolder = {:?}\nfrom = \"login@op.test\"", mails.path());
+    let app = TestApp::on(sqlite(), &format!("accounts.create = true\n{mail}")).await;
     every_flow(&app).await;
     let place = Place::new();
     every_command(&place);

@@ -1,14 +1,17 @@
 //! No statement of a request scans a table: every one that the server sends is recorded, and both databases explain it.
 
 use crate::app::CALLBACK;
+use crate::app::ISSUER;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::app::TestUser;
 use crate::assertions::Client;
 use crate::assertions::claims;
 use crate::assertions::present;
+use crate::authenticator::Authenticator;
 use crate::browser::Browser;
 use crate::database::databases;
+use crate::recovery;
 use crate::relying_party::Request;
 use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
@@ -80,6 +83,7 @@ async fn every_path(app: &TestApp) {
     let page = browser.get("/").await;
     assert_eq!(browser.submit(&page, &[]).await.page(), "logged-out");
     mailed(app, &ada).await;
+    changed_and_replaced(app).await;
     app.clock.advance(90 * 86_400);
     let now = app.clock.now();
     assert!(app.app.store.write(move |c| sweep::batch(c, now, Seconds::days(30))).await.unwrap() > 0);
@@ -103,6 +107,23 @@ async fn mailed(app: &TestApp, user: &TestUser) {
         app.app.store.read(move |c| mails::due(c, now.plus(Seconds::days(1)), 1)).await.unwrap().is_empty()
     })
     .await;
+}
+
+/// A passkey, recovery codes, another password, and a replacement that is cancelled, and one that takes effect.
+async fn changed_and_replaced(app: &TestApp) {
+    let carl = recovery::owner(app, "carl").await;
+    let mut phone = Authenticator::new(ISSUER);
+    let (mut browser, page) = recovery::replace(app, &carl, &carl.codes[0], &mut phone).await;
+    browser.post("/account/recovery", &[("cancel", "x")]).await;
+    browser.submit(&page, &[("action", "cancel-recovery")]).await;
+    recovery::replace(app, &carl, &carl.codes[1], &mut phone).await;
+    app.clock.advance(86_400);
+    stepgate::account::recovery::complete_due(&app.app).await.unwrap();
+    let mut browser = Browser::signed_in(app, &carl.user).await;
+    let page = browser.open("/account/password").await;
+    let page = browser.tap(&page, &mut phone).await;
+    let page = browser.submit(&page, &[("password", "another horse battery")]).await;
+    assert_eq!(page.page(), "account-passkeys");
 }
 
 async fn refreshed_introspected_and_revoked(app: &TestApp, browser: &mut Browser) {

@@ -6,6 +6,8 @@ use stepgate::base::id::ClientId;
 use stepgate::base::id::CredentialId;
 use stepgate::base::id::UserId;
 use stepgate::base::secret::Secret;
+use stepgate::base::time::Seconds;
+use stepgate::base::time::Time;
 use stepgate::store::Store;
 use stepgate::store::clients;
 use stepgate::store::clients::NewClient;
@@ -87,11 +89,12 @@ async fn a_totp_step_is_spent_once_by_one_of_fifty() {
         let twice = db.store.write(move |c| credentials::insert(c, &UserId::from_text("u1"), &second)).await;
         assert!(twice.is_err(), "{}", db.name);
 
-        let there = |id: &'static str| {
-            let ids = [CredentialId::from_text("c1"), CredentialId::from_text(id)];
-            db.store.read(move |c| credentials::are_there(c, &UserId::from_text("u1"), &ids))
+        let there = |id: &'static str, since: Time| {
+            let factors = [(CredentialId::from_text("c1"), NOW), (CredentialId::from_text(id), since)];
+            db.store.read(move |c| credentials::are_there(c, &UserId::from_text("u1"), &factors))
         };
-        assert!(there("c2").await.unwrap() && !there("gone").await.unwrap(), "{}", db.name);
+        assert!(there("c2", NOW).await.unwrap() && !there("gone", NOW).await.unwrap(), "{}", db.name);
+        assert!(!there("c2", NOW.plus(Seconds(1))).await.unwrap(), "{}: it is another by now", db.name);
     }
 }
 

@@ -1,0 +1,150 @@
+//! Somebody changes their own password.
+
+use crate::app::PASSWORD;
+use crate::app::TestApp;
+use crate::audit::entries;
+use crate::browser::Browser;
+use crate::browser::Reply;
+use crate::database::databases;
+use crate::database::sqlite;
+use crate::relying_party::Request;
+use crate::relying_party::token;
+use crate::relying_party::tokens;
+use crate::smtp::Manner;
+use crate::smtp::SmtpServer;
+use serde_json::json;
+use stepgate::assurance::factors::SecondFactor;
+use stepgate::store::credentials;
+
+const PATH: &str = "/account/password";
+const NEW: &str = "another horse battery";
+
+/// The outcome of a sign-in with this password, and the status of a refresh.
+async fn tried(app: &TestApp, password: &str) -> String {
+    let mut browser = Browser::new(app);
+    let page = browser.open(&Request::new().path()).await;
+    browser.submit(&page, &[("username", "ada"), ("password", password)]).await.outcome()
+}
+
+async fn refreshed(app: &TestApp, refresh: &str) -> u16 {
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    token(app, "app", &form).await.status.as_u16()
+}
+
+/// A refresh token that is to outlive its session.
+async fn offline(app: &TestApp, browser: &mut Browser) -> String {
+    use crate::app::CALLBACK;
+    use crate::relying_party::VERIFIER;
+    use crate::relying_party::code;
+    let request = Request::new().with("client_id", "app").with("scope", "openid offline_access");
+    let code = code(&browser.open(&request.path()).await);
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+    ];
+    let answer = token(app, "app", &form).await;
+    let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    answer["refresh_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_new_password_takes_the_strongest_factor_and_ends_everything_elsewhere() {
+    for database in databases() {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(database, &mailbox.settings()).await;
+        app.client("app", json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
+        let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+        app.command(&["user", "update", "ada", "--email", "ada@op.test"], "");
+        let (mut own, mut elsewhere) =
+            (Browser::signed_in(&app, &ada).await, Browser::signed_in(&app, &ada).await);
+        let (kept, ended) = (offline(&app, &mut own).await, offline(&app, &mut elsewhere).await);
+        // Half a sign-in, with the old password.
+        let mut half = Browser::new(&app);
+        let step_up = Request::new().with("acr_values", "urn:stepgate:acr:mfa");
+        let page = half.open(&step_up.path()).await;
+        let half_done = half.sign_in(&page, &ada).await;
+        assert_eq!(half_done.page(), "totp");
+        app.clock.advance(60);
+
+        let page = own.open(PATH).await;
+        assert_eq!(page.page(), "totp", "the password alone does not change itself");
+        let page = own.submit(&page, &[("code", &ada.code(&app))]).await;
+        assert_eq!(page.page(), "account-password");
+        let page = own.submit(&page, &[("password", "password1")]).await;
+        assert_eq!(page.page(), "account-password");
+        assert!(page.body.contains("one of the first that everybody guesses"), "{page:?}");
+        assert_eq!(tried(&app, PASSWORD).await, "code", "nothing has changed yet");
+        let page = own.submit(&page, &[("password", NEW)]).await;
+        assert_eq!(page.page(), "account-passkeys");
+        assert!(page.body.contains("Your password is changed."), "{page:?}");
+
+        assert_eq!((tried(&app, PASSWORD).await, tried(&app, NEW).await), ("login".into(), "code".into()));
+        assert_eq!(own.open(&Request::new().path()).await.outcome(), "code");
+        let silent = Request::new().with("prompt", "none");
+        assert_eq!(elsewhere.open(&silent.path()).await.outcome(), "login_required");
+        assert_eq!((refreshed(&app, &kept).await, refreshed(&app, &ended).await), (200, 400));
+        app.clock.advance(30);
+        let page = half.submit(&half_done, &[("code", &ada.code(&app))]).await;
+        assert_ne!(page.outcome(), "code", "the old password was one half of it");
+        let told = mailbox.wait_for(1).await;
+        assert_eq!(told[0].header("Subject").as_deref(), Some("Your password was changed (Stepgate)"));
+        let all = entries(&app).await;
+        assert!(all.iter().any(|entry| entry["what"] == "password.changed" && entry["sub"] == json!(ada.id)));
+        assert!(!json!(all).to_string().contains(NEW));
+    }
+}
+
+#[tokio::test]
+async fn what_was_shown_before_still_states_its_time_after_a_new_password() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let before = tokens(&app, &browser.open(&Request::new().path()).await).await.id_token;
+    app.clock.advance(100);
+    let page = browser.open(PATH).await;
+    assert_eq!(page.page(), "account-password", "the password is young enough");
+    browser.submit(&page, &[("password", NEW)]).await;
+    let after = tokens(&app, &browser.open(&Request::new().path()).await).await.id_token;
+    assert_eq!((&after["sid"], &after["auth_time"]), (&before["sid"], &before["auth_time"]));
+}
+
+#[tokio::test]
+async fn a_password_manager_is_led_to_it_by_way_of_the_sign_in() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::new(&app);
+    let led = browser.get("/.well-known/change-password").await;
+    assert_eq!((led.status.as_u16(), led.location().as_deref()), (303, Some(PATH)));
+    let page = browser.follow(led).await;
+    assert_eq!(page.page(), "login");
+    let page = browser.sign_in(&page, &ada).await;
+    assert_eq!(page.page(), "account-password", "{page:?}");
+    let back: Reply = browser.submit(&page, &[("action", "decline")]).await;
+    assert_eq!(back.page(), "account-passkeys");
+    assert_eq!(tried(&app, PASSWORD).await, "code");
+}
+
+#[tokio::test]
+async fn who_has_only_a_passkey_gives_themself_a_password_with_it() {
+    let app = TestApp::on(sqlite(), "").await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let mut phone = crate::authenticator::Authenticator::new(crate::app::ISSUER);
+    crate::passkeys::add(&mut browser, &mut phone).await;
+    let id = ada.id.clone();
+    let drop = move |c: &mut _| {
+        let password =
+            credentials::of_user(c, &id)?.into_iter().find(|f| f.kind == credentials::Kind::Password);
+        credentials::remove(c, &id, &password.unwrap().id)
+    };
+    app.app.store.write(drop).await.unwrap();
+    assert_eq!(tried(&app, PASSWORD).await, "login");
+    let page = browser.open(PATH).await;
+    assert_eq!(page.page(), "passkey");
+    let page = browser.tap(&page, &mut phone).await;
+    let page = browser.submit(&page, &[("password", NEW)]).await;
+    assert_eq!(page.page(), "account-passkeys", "{page:?}");
+    assert_eq!(tried(&app, NEW).await, "code");
+}

@@ -1,0 +1,252 @@
+//! A lost factor is replaced by its owner, after a day in which anybody who reads the mail can cancel it.
+
+use crate::app::ISSUER;
+use crate::app::PASSWORD;
+use crate::app::TestApp;
+use crate::app::TestUser;
+use crate::authenticator::Authenticator;
+use crate::browser::Browser;
+use crate::browser::Reply;
+use crate::database::databases;
+use crate::database::sqlite;
+use crate::passkeys::code_of;
+use crate::relying_party::Request;
+use crate::relying_party::introspect;
+use crate::relying_party::tokens;
+use crate::smtp::Manner;
+use crate::smtp::Received;
+use crate::smtp::SmtpServer;
+use futures_util::future::join_all;
+use stepgate::account::recovery;
+use stepgate::assurance::factors::SecondFactor;
+
+const PATH: &str = "/account/passkeys";
+const DAY: u32 = 24 * 60 * 60;
+
+/// Somebody with a password, a passkey and recovery codes, whose address is verified.
+pub struct Owner {
+    pub user: TestUser,
+    pub codes: Vec<String>,
+    pub phone: Authenticator,
+}
+
+pub async fn owner(app: &TestApp, name: &str) -> Owner {
+    let user = app.user(name).await;
+    app.command(&["user", "update", name, "--email", &format!("{name}@op.test")], "");
+    let mut browser = Browser::signed_in(app, &user).await;
+    let mut phone = Authenticator::new(ISSUER);
+    let page = browser.open(PATH).await;
+    let page = browser.submit(&page, &[]).await;
+    let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+    let page = browser.tap(&page, &mut phone).await;
+    let codes = codes_on(&page);
+    assert_eq!(browser.submit(&page, &[]).await.page(), "account-passkeys");
+    Owner { user, codes, phone }
+}
+
+fn codes_on(page: &Reply) -> Vec<String> {
+    assert_eq!(page.page(), "recovery-codes", "{page:?}");
+    let codes = page.body.split("<li><code>").skip(1);
+    codes.map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect()
+}
+
+/// In a new browser, with the password and `code`: says that the passkey is lost, and registers `replacement`.
+pub async fn replace(
+    app: &TestApp,
+    owner: &Owner,
+    code: &str,
+    replacement: &mut Authenticator,
+) -> (Browser, Reply) {
+    let mut browser = Browser::signed_in(app, &owner.user).await;
+    let page = browser.open(PATH).await;
+    let page = browser.submit(&page, &[("action", "lost")]).await;
+    assert_eq!(page.page(), "password", "whatever the session has shown: {page:?}");
+    let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+    assert_eq!(page.page(), "recovery");
+    let page = browser.submit(&page, &[("code", code)]).await;
+    assert_eq!(page.page(), "enrol-passkey", "{page:?}");
+    let page = browser.tap(&page, replacement).await;
+    (browser, page)
+}
+
+/// Whether this passkey signs in.
+async fn signs_in(app: &TestApp, passkey: &mut Authenticator) -> bool {
+    let mut browser = Browser::new(app);
+    let page = browser.open(&Request::new().path()).await;
+    browser.tap(&page, passkey).await.outcome() == "code"
+}
+
+fn link_in(mail: &Received) -> String {
+    // Quoted-printable, as mail with long lines is.
+    let text = mail.text.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
+    let link = text.split_whitespace().find(|word| word.contains("/account/recovery?cancel="));
+    link.unwrap().strip_prefix(ISSUER).unwrap().to_owned()
+}
+
+fn subject(mail: &Received) -> String {
+    mail.header("Subject").unwrap()
+}
+
+#[tokio::test]
+async fn what_was_lost_is_replaced_after_a_day_in_which_its_owner_is_told() {
+    for database in databases() {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(database, &mailbox.settings()).await;
+        let mut ada = owner(&app, "ada").await;
+        let mut old = Browser::new(&app);
+        let page = old.open(&Request::new().path()).await;
+        let page = old.tap(&page, &mut ada.phone).await;
+        let bought = tokens(&app, &page).await.raw["access_token"].as_str().unwrap().to_owned();
+
+        let mut new = Authenticator::new(ISSUER);
+        let (mut browser, page) = replace(&app, &ada, &ada.codes[0], &mut new).await;
+        assert_eq!(page.page(), "account-passkeys");
+        assert!(page.body.contains("The new one waits") && page.body.contains("A replacement is waiting"));
+        assert!(!page.body.contains("I have lost it"), "one at a time");
+        let mails = mailbox.wait_for(4).await;
+        let told = mails.iter().find(|mail| subject(mail).starts_with("Did you lose a passkey?")).unwrap();
+        assert_eq!(told.to, ["ada@op.test"]);
+        // Until then everything is as it was.
+        app.clock.advance(DAY - 1);
+        recovery::complete_due(&app.app).await.unwrap();
+        assert!(!signs_in(&app, &mut new).await && signs_in(&app, &mut ada.phone).await);
+
+        app.clock.advance(1);
+        let at_once = join_all((0..10).map(|_| recovery::complete_due(&app.app))).await;
+        at_once.into_iter().for_each(Result::unwrap);
+        assert!(signs_in(&app, &mut new).await && !signs_in(&app, &mut ada.phone).await);
+        assert_eq!(introspect(&app, "rp", &bought).await["active"], false, "it rested on the lost one");
+        let mails = mailbox.wait_for(5).await;
+        assert_eq!(subject(mails.last().unwrap()), "Your passkey was replaced (Stepgate)");
+        let page = browser.open(PATH).await;
+        assert!(!page.body.contains("A replacement is waiting"), "{page:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_is_cancelled_by_the_link_and_no_machine_that_follows_it_does() {
+    let mailbox = SmtpServer::start(Manner::Takes).await;
+    let app = TestApp::on(sqlite(), &mailbox.settings()).await;
+    let mut ada = owner(&app, "ada").await;
+    let mut thief = Authenticator::new(ISSUER);
+    replace(&app, &ada, &ada.codes[0], &mut thief).await;
+    let mails = mailbox.wait_for(4).await;
+    let link = link_in(mails.iter().find(|mail| subject(mail).starts_with("Did you lose")).unwrap());
+    let mut anybody = Browser::new(&app);
+    for secret in ["", "guessed"] {
+        let said = anybody.post("/account/recovery", &[("cancel", secret)]).await;
+        assert!(said.body.contains("There is nothing to cancel"), "{said:?}");
+    }
+    let page = anybody.get(&link).await;
+    assert_eq!((page.status.as_u16(), page.page().as_str()), (200, "account-recovery"));
+    let own = Browser::signed_in(&app, &ada.user).await.open(PATH).await;
+    assert!(own.body.contains("A replacement is waiting"), "a look cancels nothing");
+    let pressed = (0..10).map(|_| {
+        let (mut browser, page) = (anybody.clone(), page.clone());
+        async move { browser.submit(&page, &[]).await.body.contains("It is cancelled") }
+    });
+    assert_eq!(join_all(pressed).await.into_iter().filter(|done| *done).count(), 1);
+    let mails = mailbox.wait_for(5).await;
+    assert_eq!(subject(mails.last().unwrap()), "The replacement was cancelled (Stepgate)");
+    app.clock.advance(DAY);
+    recovery::complete_due(&app.app).await.unwrap();
+    assert!(!signs_in(&app, &mut thief).await && signs_in(&app, &mut ada.phone).await);
+}
+
+#[tokio::test]
+async fn its_owner_an_administrator_or_another_password_cancels_a_replacement_too() {
+    let mailbox = SmtpServer::start(Manner::Takes).await;
+    let app = TestApp::on(sqlite(), &mailbox.settings()).await;
+    let ada = owner(&app, "ada").await;
+    let waits = async || {
+        let mut browser = Browser::signed_in(&app, &ada.user).await;
+        browser.open(PATH).await.body.contains("A replacement is waiting")
+    };
+    let (mut browser, page) = replace(&app, &ada, &ada.codes[0], &mut Authenticator::new(ISSUER)).await;
+    assert!(waits().await);
+    let page = browser.submit(&page, &[("action", "cancel-recovery")]).await;
+    assert!(page.body.contains("Everything stays as it was") && !waits().await, "{page:?}");
+    for (n, command) in [["user", "disable", "ada"], ["user", "set-password", "ada"]].iter().enumerate() {
+        replace(&app, &ada, &ada.codes[n + 1], &mut Authenticator::new(ISSUER)).await;
+        assert!(waits().await);
+        match command[1] {
+            "disable" => app.command(command, ""),
+            _ => app.command(&[command.as_slice(), &["--password-stdin"]].concat(), PASSWORD),
+        }
+        app.command(&["user", "enable", "ada"], "");
+        assert!(!waits().await, "{command:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_takes_the_password_and_one_more_proof_and_somebody_who_can_be_told() {
+    let mailbox = SmtpServer::start(Manner::Takes).await;
+    let app = TestApp::on(sqlite(), &mailbox.settings()).await;
+    let (ada, eve) = (owner(&app, "ada").await, owner(&app, "eve").await);
+    let lost = async |browser: &mut Browser, passkey: &str| {
+        let page = browser.open(PATH).await;
+        let (form, account) =
+            (page.between("name=\"form\" value=\"", "\""), page.between("name=\"account\" value=\"", "\""));
+        let fields =
+            [("form", form.as_str()), ("account", &account), ("passkey", passkey), ("action", "lost")];
+        let reply = browser.post(PATH, &fields).await;
+        browser.follow(reply).await
+    };
+    let passkey_of = |page: &Reply| page.between("name=\"passkey\" value=\"", "\"");
+    // Another user's factor, or none.
+    let mut hers = Browser::signed_in(&app, &ada.user).await;
+    let page = Browser::signed_in(&app, &eve.user).await.open(PATH).await;
+    for passkey in [passkey_of(&page).as_str(), "", "x"] {
+        assert_eq!(lost(&mut hers, passkey).await.status, 403, "{passkey}");
+    }
+    // Recovery codes of somebody else, and the password alone.
+    let own = passkey_of(&hers.open(PATH).await);
+    let page = lost(&mut hers, &own).await;
+    let page = hers.submit(&page, &[("password", PASSWORD)]).await;
+    let page = hers.submit(&page, &[("code", &eve.codes[0])]).await;
+    assert_eq!(page.page(), "recovery");
+    assert!(!page.body.contains("other-way"), "the lost passkey is no way: {page:?}");
+    assert_eq!(hers.submit(&page, &[("action", "decline")]).await.page(), "account-passkeys");
+    // Nobody to tell.
+    let bob = app.user("bob").await;
+    let mut browser = Browser::signed_in(&app, &bob).await;
+    crate::passkeys::add(&mut browser, &mut Authenticator::new(ISSUER)).await;
+    let page = browser.open(PATH).await;
+    assert!(!page.body.contains("I have lost it"));
+    assert_eq!(lost(&mut browser, &passkey_of(&page)).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_lost_authenticator_app_is_no_proof_for_its_own_replacement() {
+    let mailbox = SmtpServer::start(Manner::Takes).await;
+    let app = TestApp::on(sqlite(), &mailbox.settings()).await;
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    app.command(&["user", "update", "ada", "--email", "ada@op.test"], "");
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let page = browser.open(PATH).await;
+    let denied = browser.submit(&page, &[("action", "lost")]).await;
+    assert_eq!(denied.status, 403, "there is nothing beside it");
+    let page = browser.submit(&page, &[("action", "codes")]).await;
+    let page = browser.submit(&page, &[("code", &ada.code(&app))]).await;
+    let codes = codes_on(&page);
+    let page = browser.submit(&page, &[]).await;
+    let page = browser.submit(&page, &[("action", "lost")]).await;
+    let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+    assert_eq!(page.page(), "recovery");
+    assert!(!page.body.contains("other-way"), "{page:?}");
+    let page = browser.submit(&page, &[("code", &codes[0])]).await;
+    assert_eq!(page.page(), "enrol-totp");
+    let secret = page.between("class=\"secret\">", "<");
+    let code = code_of(&secret, stepgate::base::time::Clock::now(app.clock.as_ref()));
+    let page = browser.submit(&page, &[("code", &code)]).await;
+    assert!(page.body.contains("A replacement is waiting"), "{page:?}");
+    app.clock.advance(DAY);
+    recovery::complete_due(&app.app).await.unwrap();
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let page = browser.open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").path()).await;
+    assert_eq!(page.page(), "totp");
+    let page = browser.submit(&page, &[("code", &ada.code(&app))]).await;
+    assert_eq!(page.page(), "totp", "the lost one");
+    let code = code_of(&secret, stepgate::base::time::Clock::now(app.clock.as_ref()));
+    assert_eq!(browser.submit(&page, &[("code", &code)]).await.outcome(), "code");
+}
