@@ -132,7 +132,6 @@ fn https(tls: &Tls) -> anyhow::Result<ServerConfig> {
 
 async fn sweep(app: Data<App>) {
     loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
         let (now, audit) = (app.now(), app.config.lifetimes.audit);
         loop {
             match app.store.write(move |c| store::sweep::batch(c, now, audit)).await {
@@ -145,6 +144,7 @@ async fn sweep(app: Data<App>) {
                 }
             }
         }
+        tokio::time::sleep(SWEEP_EVERY).await;
     }
 }
 

@@ -22,6 +22,7 @@ mod relying_party;
 mod smtp;
 
 mod accounts;
+mod administration;
 mod assertions;
 mod audit;
 mod bad_input;
