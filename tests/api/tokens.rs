@@ -168,6 +168,22 @@ async fn refresh_tokens_live_thirty_days_unused_and_180_in_all() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_that_is_used_every_month_goes_on_and_one_that_is_not_has_expired() {
+    const DAY: u32 = 86_400;
+    let app = TestApp::spawn().await;
+    let (_, first) = first_tokens(&app, json!({}), "openid offline_access").await;
+    app.clock.advance(29 * DAY);
+    let second = refresh(&app, text(&first, "refresh_token")).await;
+    let unused = text(&second, "refresh_token");
+    app.clock.advance(30 * DAY - 1);
+    assert_eq!(introspect(&app, "app", unused).await["active"], json!(true));
+    // Nowhere near the 180 days, and nobody has used it for more than 30.
+    app.clock.advance(DAY + 1);
+    assert_eq!(introspect(&app, "app", unused).await, json!({"active": false}));
+    assert_eq!(refresh(&app, unused).await["error"], "invalid_grant");
+}
+
+#[tokio::test]
 async fn a_refresh_may_ask_for_less_and_never_for_more() {
     let app = TestApp::spawn().await;
     let (_, first) = first_tokens(&app, json!({}), "openid email").await;
