@@ -76,7 +76,7 @@ kinds! {
     RecoveryCodesMade => "recovery_codes.made"
     CodeRedeemed => "code.redeemed"
     TokenRefreshed => "token.refreshed"
-    /// A token for the client itself was refused; those that are issued are in the metrics.
+    /// A token for the client itself.
     ClientCredentials => "client_credentials"
     /// Introspection was refused to a client that is known.
     Introspection => "introspection"

@@ -1,9 +1,11 @@
-//! A token for the client itself (RFC 6749 §4.4): no user, no authentication to state, nothing written.
+//! A token for the client itself (RFC 6749 §4.4): no user, no authentication to state, nothing written but its
+//! line in the audit.
 
 use super::endpoint::TokenError;
 use super::endpoint::Tokens;
 use super::issue::Wish;
 use crate::app::App;
+use crate::client::AuthenticatedClient;
 use crate::client::Client;
 use crate::mint::access_token;
 use crate::mint::access_token::Audience;
@@ -13,9 +15,16 @@ use crate::protocol::list::TokenList;
 use crate::protocol::metadata::ClientMetadata;
 use crate::protocol::metadata::SigningAlg;
 use crate::protocol::parameters::Parameters;
+use crate::store::audit;
+use crate::store::audit::What;
 use crate::store::clients;
 
-pub async fn grant(app: &App, client: &Client, parameters: &Parameters) -> Result<Tokens, TokenError> {
+pub async fn grant(
+    app: &App,
+    by: &AuthenticatedClient,
+    parameters: &Parameters,
+) -> Result<Tokens, TokenError> {
+    let client = by.client();
     if client.metadata.is_public() {
         let description =
             "A public client has nothing to prove itself with; client_credentials is not for it.";
@@ -35,6 +44,8 @@ pub async fn grant(app: &App, client: &Client, parameters: &Parameters) -> Resul
     };
     let access_token =
         access_token::mint_for_client(app, &client.id, &Audience { aud: &aud, scope: &scope, alg })?;
+    let entry = by.entry(app, What::ClientCredentials);
+    app.store.write(move |c| audit::append(c, &entry)).await?;
     Ok(Tokens {
         access_token,
         token_type: "Bearer",

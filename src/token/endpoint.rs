@@ -100,7 +100,7 @@ async fn grant(
         }
         "authorization_code" => authorization_code::redeem(app, client, parameters).await,
         "refresh_token" => refresh_token::refresh(app, client, parameters).await,
-        "client_credentials" => client_credentials::grant(app, client.client(), parameters).await,
+        "client_credentials" => client_credentials::grant(app, client, parameters).await,
         _ => {
             let description = "This grant_type is not supported; see grant_types_supported.";
             Err(Fault::new(ErrorCode::UnsupportedGrantType, description).into())
