@@ -2,6 +2,8 @@
 //! Whatever changes a factor is an interaction of its own, which asks for the strongest factor that the account has, shown in
 //! the last five minutes, whatever the session was opened with.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod passkeys;
 
 use crate::app::App;
@@ -107,7 +109,7 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
         .map_err(|why| StoreError::Unavailable(why.to_string()))?;
     let what = match &wish {
         Wish::Remove { .. } => What::FactorRemoved,
-        _ => What::FactorRenamed,
+        Wish::Rename { .. } | Wish::Look | Wish::Add(_) | Wish::RecoveryCodes => What::FactorRenamed,
     };
     let entry =
         app.entry(Actor::User, what).user(&person.user).source(&interaction.source).acr(&assurance.acr);

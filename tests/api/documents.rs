@@ -105,3 +105,19 @@ fn no_secret_is_shipped() {
         assert!(!text.contains(&["PRIVATE", "KEY-----"].join(" ")), "{name}");
     }
 }
+
+#[test]
+fn no_new_kind_of_thing_falls_into_an_arm_that_was_written_for_others() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for module in ["assurance", "authorize", "token", "interaction", "account"] {
+        let source = fs::read_to_string(root.join("src").join(module).join("mod.rs")).unwrap();
+        let lint = |line: &&str| *line == "#![deny(clippy::wildcard_enum_match_arm)]";
+        assert!(source.lines().any(|line| lint(&line)), "{module}");
+        let mut all = Vec::new();
+        files(&root.join("src").join(module), &mut all);
+        for path in all {
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("allow(clippy::wildcard_enum_match_arm"), "{}", path.display());
+        }
+    }
+}
