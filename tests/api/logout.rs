@@ -231,7 +231,7 @@ async fn a_sign_out_leads_to_no_address_that_resembles_a_registered_one_and_enco
         }
     }
     assert!(is_signed_in(&browser).await);
-    let state = "<script>alert(1)</script>\r\nset-cookie: evil=1";
+    let state = "<script>alert(1)</script>&state=2#\"evil";
     let query = [("post_logout_redirect_uri", BACK), ("client_id", "out"), ("state", state)];
     let reply = Browser::new(&app).get(&logout(&query)).await;
     let location = reply.location().unwrap();

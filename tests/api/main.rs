@@ -32,6 +32,7 @@ mod codes;
 mod commands;
 mod consent;
 mod cors;
+mod dependencies;
 mod documents;
 mod endings;
 mod explain;

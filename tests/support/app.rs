@@ -153,6 +153,17 @@ impl TestApp {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Sets up one-time codes for a user who has none.
+    pub async fn give_totp(&self, user: &TestUser) -> TestUser {
+        let (app, now) = (&self.app, self.clock.now());
+        let totp = TotpSecret::generate(&SystemEntropy);
+        let id = CredentialId::generate(&SystemEntropy, now);
+        let sealed = app.master.seal(id.as_str(), totp.as_bytes(), &SystemEntropy).unwrap();
+        let (owner, factor) = (user.id.clone(), Credential::new(id, Kind::Totp, sealed, now));
+        app.store.write(move |c| credentials::insert(c, &owner, &factor)).await.unwrap();
+        TestUser { id: user.id.clone(), name: user.name.clone(), totp: Some(totp) }
+    }
+
     /// Deletes a client and registers it anew.
     pub async fn replace_client(&self, id: &str, more: Value) {
         let old = ClientId::from_text(id);
