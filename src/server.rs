@@ -133,7 +133,6 @@ fn https(tls: &Tls) -> anyhow::Result<ServerConfig> {
 
 async fn sweep(app: Data<App>) {
     loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
         if let Err(why) = recovery::complete_due(&app).await {
             tracing::warn!(%why, "recovery.not_completed");
         }
@@ -149,6 +148,7 @@ async fn sweep(app: Data<App>) {
                 }
             }
         }
+        tokio::time::sleep(SWEEP_EVERY).await;
     }
 }
 

@@ -2,6 +2,8 @@
 //! Whatever changes a factor is an interaction of its own, which asks for the strongest factor that the account has, shown in
 //! the last five minutes, whatever the session was opened with.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod passkeys;
 pub mod recovery;
 
@@ -129,21 +131,30 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
     let what = match &wish {
         Wish::Remove { .. } => What::FactorRemoved,
         Wish::Password => What::PasswordChanged,
-        _ => What::FactorRenamed,
+        Wish::Rename { .. }
+        | Wish::Look
+        | Wish::LookForPassword
+        | Wish::Add(_)
+        | Wish::Replace { .. }
+        | Wish::RecoveryCodes => What::FactorRenamed,
     };
     let path = if wish == Wish::LookForPassword { PASSWORD } else { PASSKEYS };
     let entry =
         app.entry(Actor::User, what).user(&person.user).source(&interaction.source).acr(&assurance.acr);
     let (user, now) = (person.user.clone(), app.now());
     let told = match &wish {
-        Wish::Password => told::What::Added(Kind::Password),
-        _ => told::What::Removed(Kind::Passkey),
+        Wish::Password => Some(told::What::Added(Kind::Password)),
+        Wish::Remove { .. } => Some(told::What::Removed(Kind::Passkey)),
+        Wish::Rename { .. }
+        | Wish::Look
+        | Wish::LookForPassword
+        | Wish::Add(_)
+        | Wish::Replace { .. }
+        | Wish::RecoveryCodes => None,
     };
-    let letter = Letter::about(app, &interaction, &person, told);
-    let added = match &wish {
-        Wish::Replace { .. } => Changed::Replacing,
-        _ => Changed::Added,
-    };
+    let letter = told.and_then(|told| Letter::about(app, &interaction, &person, told));
+    let replaces = matches!(wish, Wish::Replace { .. });
+    let added = if replaces { Changed::Replacing } else { Changed::Added };
     let added = interaction.progress.enrolled.then_some(added);
     let id = CredentialId::generate(app.entropy.as_ref(), now);
     let password = interaction.progress.new_password.clone();

@@ -1,6 +1,8 @@
 //! The heart: from what was shown, by whom and when, to the one true statement that a token may make.
 //! Pure and total; the only place where `acr`, `amr` and `auth_time` come from (OIDC Core §2, RFC 9470 §5).
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod aal;
 pub mod factors;
 pub mod ledger;

@@ -1,6 +1,8 @@
 //! The authorization endpoint (OIDC Core §3.1.2, RFC 6749 §4.1.1, RFC 9470 §5): a code at once, an error, or a page.
 //! An error reaches a redirect URI only through a [`ReturnAddress`]; whatever can't be trusted that far gets a page.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod answer;
 pub mod choose;
 pub mod need;

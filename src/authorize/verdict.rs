@@ -48,7 +48,7 @@ pub fn verdict(request: &AuthorizationRequest, who: &Who, policy: &Policy, now: 
         Who::Nobody => about_nobody(request, policy, now),
         Who::Unclear if request.need.silent => match about_nobody(request, policy, now) {
             Verdict::Error(fault) if fault.code != ErrorCode::LoginRequired => Verdict::Error(fault),
-            _ => Verdict::Error(Fault::new(
+            Verdict::Code(_) | Verdict::Page | Verdict::Error(_) => Verdict::Error(Fault::new(
                 ErrorCode::AccountSelectionRequired,
                 "Several accounts are signed in, and prompt=none forbids asking for one.",
             )),

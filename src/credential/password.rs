@@ -12,6 +12,8 @@ use argon2::password_hash::phc::PasswordHash;
 use serde::Deserialize;
 use serde::Serialize;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -23,6 +25,7 @@ pub struct Passwords {
     dummy: Arc<str>,
     permits: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    compared: Arc<AtomicU64>,
 }
 
 /// The price of a guess. The default is OWASP's: 19 MiB, two passes, one lane.
@@ -100,7 +103,8 @@ impl Passwords {
         let dummy =
             hashed(&argon2, b"a password that nobody has", &random(entropy)).ok_or("argon2 can't hash")?;
         let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_PERMIT));
-        Ok(Self { argon2, dummy: dummy.into(), permits: Arc::new(Semaphore::new(permits)), waiting })
+        let permits = Arc::new(Semaphore::new(permits));
+        Ok(Self { argon2, dummy: dummy.into(), permits, waiting, compared: Arc::default() })
     }
 
     /// What a stranger wants for a password. Judged where hashes are made, and bounded like them: it takes as long as one.
@@ -128,12 +132,18 @@ impl Passwords {
         let stored = stored.map_or_else(|| self.dummy.to_string(), str::to_owned);
         let shortened = password.as_bytes().get(..LONGEST).unwrap_or(password.as_bytes());
         let password = Zeroizing::new(shortened.to_vec());
-        let argon2 = self.argon2.clone();
+        let (argon2, compared) = (self.argon2.clone(), self.compared.clone());
         let matches = self.work(move || {
             let hash = PasswordHash::new(&stored).ok();
+            compared.fetch_add(hash.iter().count() as u64, Ordering::Relaxed);
             hash.is_some_and(|hash| argon2.verify_password(&password, &hash).is_ok())
         });
         Ok(matches.await? && known)
+    }
+
+    /// How often argon2 has compared, somebody's or nobody's: work that must be the same for every name.
+    pub fn compared(&self) -> u64 {
+        self.compared.load(Ordering::Relaxed)
     }
 
     async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {

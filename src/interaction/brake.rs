@@ -82,8 +82,10 @@ impl Try {
                 let locked = counter(self.of_account(), 100, LOCKED, LOCKED);
                 counters.push(Counter { memory: LOCKED, ..locked });
             }
-            _ if self.at_home => {}
-            _ => counters.push(counter(self.of_account(), 100, Seconds::minutes(1), LONGEST)),
+            Method::Pwd | Method::Webauthn if self.at_home => {}
+            Method::Pwd | Method::Webauthn => {
+                counters.push(counter(self.of_account(), 100, Seconds::minutes(1), LONGEST))
+            }
         }
         counters
     }

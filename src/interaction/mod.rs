@@ -1,6 +1,8 @@
 //! A request that needs a page: who asks, for what, what was proved so far, and what follows, which is opaque here.
 //! Proofs rest in the interaction until the decision is satisfied; only then do they become events of a session.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod approval;
 pub mod brake;
 pub mod create;

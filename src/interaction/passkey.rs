@@ -64,7 +64,17 @@ pub async fn begin(app: &App, on: &Interaction, next: &Next) -> Result<Option<Va
             Some(kind) => (begin_registration(app, passkeys, person, kind).await?, REGISTRATION),
             None => return Ok(None),
         },
-        _ => return Ok(None),
+        Next::SignIn { .. }
+        | Next::Prove { .. }
+        | Next::Select
+        | Next::Create
+        | Next::ConfirmMail(_)
+        | Next::OfferCodes(_)
+        | Next::NewPassword(_)
+        | Next::Settle
+        | Next::Approve(_)
+        | Next::Answer(_)
+        | Next::End(_) => return Ok(None),
     };
     let Ceremony { options, state } = begun.map_err(broken)?;
     let now = app.now();

@@ -94,12 +94,9 @@ fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(
 
 /// The row is this transaction's since it was raised.
 fn brake(c: &mut Conn, counter: &Counter, failures: i64, now: Time) -> QueryResult<()> {
-    let not_before = now.plus(counter.wait(failures));
+    let (not_before, expires_at) = counter.times(failures, now);
     diesel::update(throttles::table.find(&counter.key))
-        .set((
-            throttles::not_before.eq(not_before.micros()),
-            throttles::expires_at.eq(not_before.plus(counter.memory).micros()),
-        ))
+        .set((throttles::not_before.eq(not_before), throttles::expires_at.eq(expires_at)))
         .execute(c)
         .map(drop)
 }
@@ -109,14 +106,14 @@ fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
     diesel::delete(throttles::table.find(&counter.key))
         .filter(throttles::expires_at.le(now.micros()))
         .execute(c)?;
-    let not_before = now.plus(counter.wait(1));
+    let (not_before, expires_at) = counter.times(1, now);
     let inserted = c.transaction(|c| {
         diesel::insert_into(throttles::table)
             .values((
                 throttles::key.eq(&counter.key),
                 throttles::failures.eq(1),
-                throttles::not_before.eq(not_before.micros()),
-                throttles::expires_at.eq(not_before.plus(counter.memory).micros()),
+                throttles::not_before.eq(not_before),
+                throttles::expires_at.eq(expires_at),
             ))
             .execute(c)
     });
@@ -124,6 +121,15 @@ fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
 }
 
 impl Counter {
+    /// Until when it brakes and is remembered, in microseconds. What costs nothing brakes at no time, whatever a clock that
+    /// goes back makes of "now".
+    fn times(&self, failures: i64, now: Time) -> (i64, i64) {
+        let wait = self.wait(failures);
+        let until = now.plus(wait);
+        let not_before = if wait == Seconds(0) { 0 } else { until.micros() };
+        (not_before, until.plus(self.memory).micros())
+    }
+
     fn wait(&self, failures: i64) -> Seconds {
         let beyond = failures - self.free;
         if beyond <= 0 {

@@ -40,7 +40,10 @@ pub async fn introspect(app: &App, caller: Caller<'_>, body: &str) -> Result<Val
         Some(token) => access_token(app, client, token).await?,
         None => refresh_token(app, client, Secret::presented(&token).hash()).await?,
     };
-    Ok(answer.unwrap_or_else(|| json!({"active": false})))
+    Ok(answer.unwrap_or_else(|reason| {
+        tracing::info!(client = %client.id, reason, "introspection.inactive");
+        json!({"active": false})
+    }))
 }
 
 /// RFC 7009 §2.2: a token that is unknown, or another client's, is no error and no effect.
@@ -108,27 +111,35 @@ async fn refused(
     Ok(fault.into())
 }
 
-async fn access_token(app: &App, client: &Client, token: AccessToken) -> Result<Option<Value>, StoreError> {
+/// What the client is told, or why it is told nothing (RFC 7662 §2.2).
+type Told = Result<Value, &'static str>;
+
+async fn access_token(app: &App, client: &Client, token: AccessToken) -> Result<Told, StoreError> {
     let may_ask = client.metadata.gateway
         || client.id.as_str() == token.client_id
         || client.metadata.resource.as_deref() == Some(&token.aud);
-    if !may_ask || active::holder(app, &token).await?.is_none() {
-        return Ok(None);
+    if !may_ask {
+        return Ok(Err("not this client's business"));
+    }
+    if active::holder(app, &token).await?.is_none() {
+        return Ok(Err("what it rests on does not stand"));
     }
     let mut answer = token.claims;
     answer.insert("active".into(), json!(true));
     answer.insert("token_type".into(), json!("Bearer"));
-    Ok(Some(Value::Object(answer)))
+    Ok(Ok(Value::Object(answer)))
 }
 
-async fn refresh_token(app: &App, client: &Client, hash: SecretHash) -> Result<Option<Value>, StoreError> {
+async fn refresh_token(app: &App, client: &Client, hash: SecretHash) -> Result<Told, StoreError> {
     let (id, now, life) = (client.id.clone(), app.now(), app.session_life());
     let active = app.store.read(move |c| {
         let found = refresh_tokens::find(c, &hash)?;
-        let Some(found) = found.filter(|found| found.grant.client == id) else { return Ok(None) };
+        let Some(found) = found.filter(|found| found.grant.client == id) else {
+            return Ok(Err("unknown here, expired, or another client's"));
+        };
         let usable = found.stands && found.used_at.is_none() && found.expires_at > now;
         let lives = found.grant.offline || sessions::is_in_use(c, &found.grant.session, life, now)?;
-        Ok((usable && lives).then_some(found))
+        Ok(Some(found).filter(|_| usable && lives).ok_or("used, expired, or its session has ended"))
     });
     let issuer = app.config.issuer.as_str();
     Ok(active.await?.map(|found| {

@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use serde_json::json;
 use stepgate::assurance::factors::SecondFactor;
+use stepgate::credential::password::BadPassword;
 
 const OPEN: &str = "accounts.create = true";
 
@@ -177,4 +178,53 @@ async fn a_source_makes_twenty_accounts_and_then_waits() {
         }
     }
     assert_eq!(last, 429);
+}
+
+#[tokio::test]
+async fn ten_thousand_common_passwords_are_refused_and_what_nobody_has_is_not() {
+    let app = TestApp::spawn().await;
+    // Of zxcvbn's list, the most common first: the rank of each, among those that are not too short anyway.
+    let common = [
+        (2, "password"),
+        (3, "12345678"),
+        (22, "qwertyuiop"),
+        (421, "paradise"),
+        (837, "christia"),
+        (1260, "waterloo"),
+        (1679, "blackjac"),
+        (2099, "meatloaf"),
+        (2521, "thanatos"),
+        (2939, "doghouse"),
+        (3360, "babylove"),
+        (3784, "drummer1"),
+        (4201, "solitude"),
+        (4620, "hetfield"),
+        (5042, "02031975"),
+        (5461, "nightmar"),
+        (5881, "18121812"),
+        (6300, "12345677"),
+        (6721, "georgia1"),
+        (7146, "mannheim"),
+        (7562, "shevchenko"),
+        (7980, "volkswagen"),
+        (8399, "envision"),
+        (8821, "priscill"),
+        (9240, "tashkent"),
+        (9664, "margosha"),
+        (9999, "lizaveta"),
+        (11999, "dragon10"),
+        (15000, "burunduk"),
+        (18001, "chipster"),
+        (24000, "123123qq"),
+        (27001, "forzaroma"),
+        (29998, "11234567"),
+    ];
+    for (rank, password) in common {
+        let judged = app.app.passwords.wanted(password).await.unwrap();
+        assert_eq!(judged.err(), Some(BadPassword::Common), "{rank} {password}");
+    }
+    // A list is no ban on everything: these are on none.
+    for password in [PASSWORD, "grün ist die heide", "vUz7Lw2q", "lizaveta paddles north"] {
+        assert!(app.app.passwords.wanted(password).await.unwrap().is_ok(), "{password}");
+    }
 }

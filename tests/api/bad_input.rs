@@ -4,17 +4,25 @@
 use crate::app::CALLBACK;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
+use crate::assertions;
 use crate::browser::Browser;
 use crate::browser::Reply;
+use crate::database::postgresql;
 use crate::logs;
 use crate::relying_party::Request;
 use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
 use crate::relying_party::error;
+use crate::relying_party::post_as;
 use crate::relying_party::redeem;
 use crate::relying_party::token;
+use crate::relying_party::userinfo;
 use serde_json::Value;
 use serde_json::json;
+use std::process::Command;
+use stepgate::assurance::factors::SecondFactor;
+
+const MFA: &str = "urn:stepgate:acr:mfa";
 
 /// A page of ours: no redirect, nothing of the stranger's in it.
 fn on_a_page(reply: &Reply) {
@@ -223,5 +231,113 @@ async fn no_secret_reaches_the_log() {
     ];
     for secret in secrets {
         assert!(!log.contains(secret), "{secret}");
+    }
+}
+
+/// The six digits of a one-time code may stand in a log by chance, in a time or a duration; as a word of their own they don't.
+fn words(text: &str) -> Vec<&str> {
+    let lines = text.lines().map(|line| line.split_once(' ').map_or("", |(_, line)| line));
+    let parts = lines.flat_map(|line| line.split(' ')).filter(|part| !part.starts_with("micros="));
+    parts.flat_map(|part| part.split(|c: char| !c.is_ascii_alphanumeric())).collect()
+}
+
+#[tokio::test]
+async fn no_secret_of_any_flow_reaches_the_log_or_the_audit_even_where_it_fails() {
+    logs::record();
+    let mut database = postgresql();
+    database.raw_url = database.raw_url.replacen("tests@", "tests:planted-in-the-address@", 1);
+    let app = TestApp::on(database, "").await;
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    app.client("app", json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
+    let job = assertions::Client::new("ES256");
+    job.register(&app, "job").await;
+    let mut secrets = vec!["planted-in-the-address".to_owned(), crate::app::SECRET.into(), VERIFIER.into()];
+    let keep = |secrets: &mut Vec<String>, secret: &str| secrets.push(secret.to_owned());
+
+    let mut browser = Browser::new(&app);
+    let request = Request::new().with("client_id", "app").with("scope", "openid offline_access");
+    let page = browser.open(&request.path()).await;
+    keep(&mut secrets, browser.cookie.as_ref().unwrap());
+    let page = browser.submit(&page, &[("username", "ada"), ("password", "planted wrong password")]).await;
+    let reply = browser.sign_in(&page, &ada).await;
+    for secret in ["planted wrong password", PASSWORD, browser.cookie.as_ref().unwrap()] {
+        keep(&mut secrets, secret);
+    }
+    let code = code(&reply);
+    let form = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code", code.as_str())];
+    let form = [&form[..], &[("code_verifier", VERIFIER)]].concat();
+    let bought: Value = serde_json::from_str(&token(&app, "app", &form).await.body).unwrap();
+    let text = |tokens: &Value, name: &str| tokens[name].as_str().unwrap().to_owned();
+    let refresh = text(&bought, "refresh_token");
+    let refreshing = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str())];
+    let next: Value = serde_json::from_str(&token(&app, "app", &refreshing).await.body).unwrap();
+    for (tokens, name) in [(&bought, "access_token"), (&bought, "id_token"), (&next, "refresh_token")] {
+        keep(&mut secrets, &text(tokens, name));
+    }
+    keep(&mut secrets, &code);
+    keep(&mut secrets, &refresh);
+    // Each once more, where it is refused, and in places where it does not belong.
+    app.clock.advance(60);
+    for form in [&form[..], &refreshing] {
+        assert_eq!(token(&app, "app", form).await.status, 400);
+    }
+    for secret in [&code, &refresh, &text(&bought, "access_token")] {
+        let introspecting = [("token", secret.as_str())];
+        assert_eq!(post_as(&app, "app", "/introspect", &introspecting).await.status, 200);
+        assert_eq!(userinfo(&app, secret).await.status, 401);
+        browser.get(&Request::new().with("id_token_hint", secret).path()).await;
+        browser.get(&format!("/logout?id_token_hint={secret}")).await;
+    }
+    let assertion = job.sign(&assertions::claims(&app, "job", "planted"));
+    for expected in [200, 401] {
+        assert_eq!(assertions::present(&app, &assertion, &[]).await.status, expected);
+    }
+    keep(&mut secrets, assertion.rsplit_once('.').unwrap().1);
+    let guessed = [("client_id", "app"), ("client_secret", "planted-client-secret")];
+    assert_eq!(Browser::new(&app).post("/token", &guessed).await.status, 401);
+    keep(&mut secrets, "planted-client-secret");
+
+    let page = browser.open("/account/passkeys").await;
+    let page = browser.submit(&page, &[("action", "codes")]).await;
+    let page = browser.submit(&page, &[("code", "135790")]).await;
+    let given = ada.code(&app);
+    let page = browser.submit(&page, &[("code", &given)]).await;
+    assert_eq!(page.page(), "recovery-codes");
+    let recovery = page.between("<li><code>", "<");
+    browser.submit(&page, &[]).await;
+    app.clock.advance(60);
+    let page = browser.open(&Request::new().with("acr_values", MFA).with("max_age", "30").path()).await;
+    let page = browser.submit(&page, &[("action", "other-way")]).await;
+    let page = browser.submit(&page, &[("code", "PLAN-TED0-PLAN-TED0")]).await;
+    assert_eq!(browser.submit(&page, &[("code", &recovery)]).await.outcome(), "code");
+    for secret in [recovery.as_str(), "PLAN-TED0-PLAN-TED0", browser.cookie.as_ref().unwrap()] {
+        keep(&mut secrets, secret);
+        keep(&mut secrets, &secret.replace('-', ""));
+    }
+    let audit = json!(crate::audit::entries(&app).await).to_string();
+    assert!(audit.contains("family revoked") && audit.contains("code replayed"), "{audit}");
+
+    // The database goes, in the middle of what everybody does.
+    app.sql("ALTER TABLE refresh_tokens RENAME TO elsewhere");
+    let held = text(&next, "refresh_token");
+    let held = [("grant_type", "refresh_token"), ("refresh_token", held.as_str())];
+    assert_eq!(token(&app, "app", &held).await.status, 503);
+    app.sql("ALTER TABLE users RENAME TO gone");
+    assert_eq!(browser.get(&request.path()).await.status, 503);
+    let (server, name) = app.raw_url.rsplit_once('/').unwrap();
+    let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+    let dropped = Command::new("psql").args([&format!("{server}/postgres"), "-qc", &drop]).status();
+    assert!(dropped.unwrap().success());
+    assert_eq!(browser.get(&request.path()).await.status, 503);
+
+    let log = logs::everything();
+    assert!(log.contains("introspection.inactive") && log.contains("unavailable"), "{log}");
+    for secret in secrets {
+        for (place, said) in [("log", &log), ("audit", &audit)] {
+            assert!(!said.contains(&secret), "{secret} is in the {place}");
+        }
+    }
+    for digits in ["135790", given.as_str()] {
+        assert!(!words(&log).contains(&digits) && !words(&audit).contains(&digits), "{digits}");
     }
 }

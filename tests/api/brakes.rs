@@ -1,5 +1,6 @@
 //! Guessing is slowed down by what it is about and where it comes from, and nobody can be locked out by a stranger.
 
+use crate::app::CALLBACK;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::app::TestUser;
@@ -8,7 +9,14 @@ use crate::browser::Reply;
 use crate::database::databases;
 use crate::database::sqlite;
 use crate::relying_party::Request;
+use crate::relying_party::VERIFIER;
+use crate::relying_party::code;
+use crate::relying_party::token;
+use crate::relying_party::tokens;
+use crate::relying_party::userinfo;
 use futures_util::future::join_all;
+use serde_json::Value;
+use serde_json::json;
 use stepgate::assurance::factors::SecondFactor;
 
 const MFA: &str = "urn:stepgate:acr:mfa";
@@ -164,4 +172,71 @@ async fn an_administrator_frees_a_user_wherever_they_are() {
     assert!(braked(&try_password(&app, "192.0.2.1", "ada", PASSWORD).await).is_some());
     app.command(&["user", "unlock", "ada"], "");
     assert_eq!(try_password(&app, "192.0.2.1", "ada", PASSWORD).await.outcome(), "code");
+}
+
+/// A browser in which Ada is signed in, and a refresh token that outlives her session.
+async fn at_home(app: &TestApp, ada: &TestUser, source: &str) -> (Browser, String) {
+    app.client("app", json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
+    let mut browser = Browser::new(app);
+    browser.source = Some(source.into());
+    let request = Request::new().with("client_id", "app").with("scope", "openid offline_access");
+    let page = browser.open(&request.path()).await;
+    let code = code(&browser.sign_in(&page, ada).await);
+    let own = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+    let bought = token(app, "app", &[own.as_slice(), &[("code", code.as_str())]].concat()).await;
+    let bought: Value = serde_json::from_str(&bought.body).unwrap();
+    (browser, bought["refresh_token"].as_str().unwrap().to_owned())
+}
+
+async fn refreshed(app: &TestApp, refresh_token: &str) -> Value {
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+    serde_json::from_str(&token(app, "app", &form).await.body).unwrap()
+}
+
+#[tokio::test]
+async fn only_a_success_of_the_same_factor_takes_failures_back() {
+    let app = spawn().await;
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    // As near to the guesser as can be: one network.
+    let source = "192.0.2.1";
+    let (mut home, refresh) = at_home(&app, &ada, source).await;
+    for _ in 0..6 {
+        assert_eq!(try_password(&app, source, "ada", "wrong").await.page(), "login");
+    }
+    assert_eq!(home.get(&Request::new().with("prompt", "none").path()).await.outcome(), "code");
+    assert!(refreshed(&app, &refresh).await["access_token"].is_string());
+    let page = home.open(&Request::new().with("acr_values", MFA).path()).await;
+    assert_eq!(home.submit(&page, &[("code", &ada.code(&app))]).await.outcome(), "code");
+    // Still the sixth failure, and then the seventh.
+    assert_eq!(braked(&try_password(&app, source, "ada", PASSWORD).await), Some(2));
+    app.clock.advance(2);
+    assert_eq!(try_password(&app, source, "ada", "wrong").await.page(), "login");
+    assert_eq!(braked(&try_password(&app, source, "ada", PASSWORD).await), Some(4));
+    app.clock.advance(4);
+    // The password itself takes them back: five are free again.
+    assert_eq!(try_password(&app, source, "ada", PASSWORD).await.outcome(), "code");
+    for _ in 0..5 {
+        assert_eq!(try_password(&app, source, "ada", "wrong").await.page(), "login");
+    }
+    assert_eq!(try_password(&app, source, "ada", PASSWORD).await.outcome(), "code");
+}
+
+#[tokio::test]
+async fn a_factor_that_is_locked_takes_nothing_from_what_it_opened_before() {
+    let app = spawn().await;
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    let (mut home, refresh) = at_home(&app, &ada, "192.0.2.1").await;
+    let mfa = Request::new().with("acr_values", MFA);
+    let page = home.open(&mfa.path()).await;
+    let answer = home.submit(&page, &[("code", &ada.code(&app))]).await;
+    let strong = tokens(&app, &answer).await;
+    assert_eq!(guess_codes(&app, &ada, 101).await, None);
+    let mut stranger = Browser::new(&app);
+    let page = stranger.open(&mfa.path()).await;
+    let page = stranger.sign_in(&page, &ada).await;
+    assert_eq!(braked(&stranger.submit(&page, &[("code", "000000")]).await), Some(315_360_000));
+    assert_eq!(userinfo(&app, strong.raw["access_token"].as_str().unwrap()).await.status, 200);
+    assert!(refreshed(&app, &refresh).await["access_token"].is_string());
+    let silent = tokens(&app, &home.get(&mfa.with("prompt", "none").path()).await).await;
+    assert_eq!((&silent.id_token["acr"], &silent.id_token["sub"]), (&json!(MFA), &json!(ada.id)));
 }

@@ -1,6 +1,7 @@
 //! What `stepgate explain` says is what `/authorize` does.
 
 use crate::app::CALLBACK;
+use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::browser::Browser;
 use crate::browser::Reply;
@@ -199,4 +200,48 @@ fn the_command_explains_in_words_and_in_json_and_changes_nothing() {
     let nobody = place.complains(&["explain", "--user", "bob", "--client", "shop", "x"], "");
     assert!(nobody.contains("no user is named"), "{nobody}");
     assert_eq!(place.says(&["audit"], "").as_array().unwrap().len(), lines);
+}
+
+#[tokio::test]
+async fn the_command_explains_what_one_session_would_get_and_that_accounts_are_made_where_that_is_on() {
+    let place = Place::new();
+    place.says(&["user", "add", "ada", "--password-stdin"], PASSWORD);
+    let client = json!({"client_id": "shop", "redirect_uris": [CALLBACK], "skip_consent": true}).to_string();
+    place.says(&["client", "add"], &client);
+    let _server = place.serve(&[]);
+    let mut browser = Browser::at(&place.address());
+    for _ in 0..2 {
+        browser.cookie = None;
+        let page = browser.open(&Request::new().with("client_id", "shop").path()).await;
+        browser.submit(&page, &[("username", "ada"), ("password", PASSWORD)]).await;
+    }
+    let sessions = place.says(&["session", "list", "ada"], "");
+    let sids = [0, 1].map(|n| sessions[n]["sid"].as_str().unwrap().to_owned());
+    let request = Request::new().without("client_id");
+    let own = |sid: &'_ str, query: &'_ str| {
+        ["explain", "--user", "ada", "--client", "shop", "--session", sid, query].map(str::to_owned)
+    };
+    let ask = |sid: &str, request: &Request| {
+        place.says(&own(sid, &request.query()).each_ref().map(String::as_str), "")
+    };
+    for sid in &sids {
+        let answers = ask(sid, &request)["answers"].clone();
+        assert_eq!(answers.as_array().unwrap().len(), 1, "{answers}");
+        let answer = &answers[0];
+        assert_eq!((&answer["sid"], &answer["outcome"]), (&json!(sid), &json!("code")));
+        assert_eq!((&answer["amr"], &answer["shown"][0]["method"]), (&json!(["pwd"]), &json!("pwd")));
+        let anew = ask(sid, &request.clone().with("max_age", "0"));
+        assert_eq!(anew["answers"][0]["page"], "password");
+        let create = ask(sid, &request.clone().with("prompt", "create"));
+        assert_eq!(create["error"], "invalid_request", "it is off");
+    }
+    let settings = "accounts.create = true\n[argon2]\nmemory_kib = 8\niterations = 1\n";
+    std::fs::write(place.path("stepgate.toml"), settings).unwrap();
+    let create = ask(&sids[0], &request.clone().with("prompt", "create"));
+    let answer = &create["answers"][0];
+    assert_eq!((&answer["outcome"], &answer["page"]), (&json!("page"), &json!("create")));
+    place.says(&["session", "revoke", &sids[0]], "");
+    let gone = place.complains(&own(&sids[0], "x").each_ref().map(String::as_str), "");
+    assert!(gone.contains(&format!("no session {} of ada lives", sids[0])), "{gone}");
+    assert_eq!(ask(&sids[1], &request)["answers"][0]["outcome"], "code");
 }

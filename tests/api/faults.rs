@@ -4,10 +4,13 @@ use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::browser::Browser;
 use crate::browser::Reply;
+use crate::database::databases;
 use crate::database::postgresql;
 use crate::database::sqlite;
+use crate::metrics::value;
 use crate::relying_party::Request;
 use crate::relying_party::post_as;
+use crate::relying_party::tokens;
 use actix_web::App as Service;
 use actix_web::HttpResponse;
 use actix_web::HttpServer;
@@ -141,4 +144,78 @@ async fn of_a_storm_of_passwords_some_are_sent_away_uncounted_and_tokens_are_not
     assert_eq!(page.page(), "login");
     assert!(!page.body.contains("did not match"), "{}", page.body);
     assert_eq!(browser.sign_in(&page, &ada).await.outcome(), "code");
+}
+
+/// From now on the database refuses new rows of `table`, all or those that `when` is true of.
+fn refuse_rows(app: &TestApp, table: &str, when: &str) {
+    let when = if when.is_empty() { String::new() } else { format!("WHEN ({when})") };
+    let statement = match app.raw_url.starts_with("sqlite") {
+        true => format!(
+            "CREATE TRIGGER refused BEFORE INSERT ON {table} {when} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        ),
+        false => format!(
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql \
+             AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$; \
+             CREATE TRIGGER refused BEFORE INSERT ON {table} FOR EACH ROW {when} EXECUTE FUNCTION refuse()"
+        ),
+    };
+    app.sql(&statement);
+}
+
+fn take_rows_again(app: &TestApp, table: &str) {
+    app.sql(&match app.raw_url.starts_with("sqlite") {
+        true => "DROP TRIGGER refused".to_owned(),
+        false => format!("DROP TRIGGER refused ON {table}"),
+    });
+}
+
+/// How many sessions, events, remembered accounts, codes, and audit lines that tell of a sign-in or a code there are.
+fn written(app: &TestApp) -> Vec<String> {
+    [
+        "sessions",
+        "events",
+        "remembered_accounts",
+        "grants",
+        "audit WHERE what IN ('sign_in', 'authorization')",
+    ]
+    .map(|rows| app.sql(&format!("SELECT count(*) FROM {rows}")))
+    .to_vec()
+}
+
+#[tokio::test]
+async fn a_sign_in_that_fails_at_its_end_leaves_nothing_behind_and_succeeds_when_it_can() {
+    const FAILED: &str = "stepgate_sign_ins_total{methods=\"pwd\",outcome=\"failed\"}";
+    const DONE: &str = "stepgate_sign_ins_total{methods=\"pwd\",outcome=\"done\"}";
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user("ada").await;
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&Request::new().path()).await;
+        let cookie = browser.cookie.clone();
+        let mut failures = 0;
+        // The last row of the transaction is the audit's line about the code.
+        for (table, when) in [("events", ""), ("grants", ""), ("audit", "NEW.what = 'authorization'")] {
+            refuse_rows(&app, table, when);
+            let reply = match failures {
+                0 => browser.sign_in(&page, &ada).await,
+                _ => browser.open(&page.path).await,
+            };
+            failures += 1;
+            assert!(is_unavailable(&reply) && reply.page() == "error", "{table}: {reply:?}");
+            assert!(!reply.headers.contains_key("set-cookie") && reply.location().is_none(), "{reply:?}");
+            assert!(!reply.body.contains("refused"), "{}", reply.body);
+            assert_eq!(browser.cookie, cookie);
+            assert_eq!(written(&app), ["0"; 5], "{table}");
+            assert_eq!((value(&app, FAILED).await, value(&app, DONE).await), (Some(failures), None));
+            let silent = browser.get(&Request::new().with("prompt", "none").path()).await;
+            assert_eq!(silent.outcome(), "login_required", "{table}");
+            take_rows_again(&app, table);
+        }
+        // The proof still rests in the interaction: the browser looks again.
+        let token = tokens(&app, &browser.open(&page.path).await).await.id_token;
+        assert_eq!(token["sub"], serde_json::json!(ada.id));
+        assert_ne!(browser.cookie, cookie);
+        assert_eq!(written(&app), ["1", "1", "1", "1", "2"]);
+        assert_eq!((value(&app, FAILED).await, value(&app, DONE).await), (Some(failures), Some(1)));
+    }
 }

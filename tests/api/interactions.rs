@@ -235,3 +235,40 @@ async fn one_source_may_have_fifty_sign_ins_open_and_those_who_are_signed_in_are
     app.clock.advance(601);
     assert_eq!(Browser::new(&app).get(&Request::new().path()).await.status, 303);
 }
+
+#[tokio::test]
+async fn somebody_elses_name_or_code_at_the_page_for_codes_is_a_wrong_code_of_the_one_it_is_about() {
+    let app = TestApp::spawn().await;
+    let alice = app.user_with_totp("alice", SecondFactor::SignIn).await;
+    let mallory = app.user_with_totp("mallory", SecondFactor::SignIn).await;
+    let counted = |of: &crate::app::TestUser| {
+        let rows =
+            format!("SELECT key, failures FROM throttles WHERE key LIKE 'otp%{}%' ORDER BY key", of.id);
+        app.sql(&rows)
+    };
+    let mut browser = Browser::new(&app);
+    let page = browser.open(&Request::new().path()).await;
+    let page = browser.sign_in(&page, &alice).await;
+    assert!(page.page() == "totp" && page.body.contains("<strong>alice</strong>"), "{page:?}");
+    let (hers, his) = (alice.code(&app), mallory.code(&app));
+    let fields = [("username", "mallory"), ("account", mallory.id.as_str()), ("code", his.as_str())];
+    let wrong = browser.submit(&page, &fields).await;
+    assert!(wrong.page() == "totp" && wrong.body.contains("not valid now"), "{wrong:?}");
+    assert!(wrong.body.contains("<strong>alice</strong>") && !wrong.body.contains("mallory"), "{wrong:?}");
+    let expected = [format!("otp account {}|1", alice.id), format!("otp both {} 127.0.0.1|1", alice.id)];
+    assert_eq!((counted(&alice), counted(&mallory)), (expected.join("\n"), String::new()));
+    assert_eq!(
+        browser.clone().get(&Request::new().with("prompt", "none").path()).await.outcome(),
+        "login_required"
+    );
+    let fields = [("username", "mallory"), ("account", mallory.id.as_str()), ("code", hers.as_str())];
+    let token = tokens(&app, &browser.submit(&wrong, &fields).await).await.id_token;
+    assert_eq!((&token["sub"], &token["acr"]), (&json!(alice.id), &json!(MFA)));
+    assert_eq!(counted(&alice), "");
+    // His code was not used up by it.
+    let mut other = Browser::new(&app);
+    let page = other.open(&Request::new().path()).await;
+    let page = other.sign_in(&page, &mallory).await;
+    let token = tokens(&app, &other.submit(&page, &[("code", &his)]).await).await.id_token;
+    assert_eq!(token["sub"], json!(mallory.id));
+}

@@ -74,3 +74,19 @@ async fn who_sends_slowly_is_cut_off_after_ten_seconds_and_nobody_waits_for_them
         assert!((Duration::from_secs(8)..Duration::from_secs(20)).contains(&took), "{took:?}");
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_nobody_uses_is_closed_after_fifteen_seconds() {
+    let app = TestApp::spawn().await;
+    let mut stream = connect(&app).await;
+    for _ in 0..2 {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: op.test\r\n\r\n").await.unwrap();
+        let mut bytes = [0; 4096];
+        let read = stream.read(&mut bytes).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes[..read]);
+        assert!(text.starts_with("HTTP/1.1 200 OK") && text.ends_with("ok\n"), "{text}");
+    }
+    let (said, took) = answered(stream).await;
+    assert_eq!(said, "nothing");
+    assert!((Duration::from_secs(14)..Duration::from_secs(20)).contains(&took), "{took:?}");
+}

@@ -22,6 +22,7 @@ mod relying_party;
 mod smtp;
 
 mod accounts;
+mod administration;
 mod assertions;
 mod audit;
 mod bad_input;
@@ -31,6 +32,7 @@ mod codes;
 mod commands;
 mod consent;
 mod cors;
+mod dependencies;
 mod documents;
 mod endings;
 mod explain;

@@ -3,7 +3,11 @@
 use crate::app::ISSUER;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
+use crate::authenticator::Authenticator;
 use crate::browser::Browser;
+use crate::browser::Reply;
+use crate::database::sqlite;
+use crate::passkeys;
 use crate::relying_party::NONCE;
 use crate::relying_party::Request;
 use crate::relying_party::header;
@@ -198,4 +202,88 @@ async fn two_users_are_signed_in_side_by_side_and_never_mixed() {
     let page = browser.open(&other.path()).await;
     let chosen = browser.choose(&page, &ada).await;
     assert_eq!(chosen.outcome(), "code");
+}
+
+/// What a failed sign-in with `name` gets: the answer to the form, the page after it, and how often argon2 compared.
+struct Failed {
+    answer: Reply,
+    page: Option<Reply>,
+    compared: u64,
+    id: String,
+}
+
+async fn failed(app: &TestApp, name: &str, source: &str) -> Failed {
+    let mut browser = Browser::new(app);
+    browser.source = Some(source.to_owned());
+    let page = browser.open(&Request::new().path()).await;
+    let id = page.path.rsplit('/').next().unwrap().to_owned();
+    let form = page.hidden_fields();
+    let mut fields = form.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>();
+    fields.extend([("username", name), ("password", "not the password of anybody"), ("action", "continue")]);
+    let before = app.app.passwords.compared();
+    let answer = browser.post(&page.form_action(), &fields).await;
+    let compared = app.app.passwords.compared() - before;
+    let page = match answer.location() {
+        Some(location) => Some(browser.get(&location).await),
+        None => None,
+    };
+    Failed { answer, page, compared, id }
+}
+
+/// Everything that an answer says, but for what is made anew for each, and the name that was typed.
+fn shown(reply: &Reply, name: &str, id: &str) -> String {
+    let of_each = ["content-length", "date", "x-request-id"];
+    let headers = reply.headers.iter().filter(|(header, _)| !of_each.contains(&header.as_str()));
+    let mut headers = headers.map(|(header, value)| format!("{header}: {value:?}")).collect::<Vec<_>>();
+    headers.sort();
+    let text = format!("{}\n{}\n{}", reply.status, headers.join("\n"), reply.body);
+    let policy = reply.header("content-security-policy").to_owned();
+    let nonce = policy.split_once("'nonce-").map(|(_, rest)| rest.split_once('\'').unwrap().0);
+    let made = [nonce.map(str::to_owned), Some(id.to_owned()), Some(reply.header("x-request-id").to_owned())];
+    let hidden = reply.hidden_fields().into_iter().filter(|(k, _)| k == "form").map(|(_, value)| value);
+    let made = made.into_iter().flatten().filter(|made| !made.is_empty()).chain(hidden);
+    let text = made.fold(text, |text, made| text.replace(&made, "*"));
+    text.replace(&format!("value=\"{name}\""), "value=\"*\"")
+}
+
+#[tokio::test]
+async fn who_fails_to_sign_in_is_told_the_same_after_the_same_work_whoever_they_are() {
+    let app = TestApp::on(sqlite(), "trusted_proxies = [\"127.0.0.1\"]").await;
+    let ada = app.user("ada").await;
+    app.user_with_totp("totp", SecondFactor::SignIn).await;
+    app.user("gone").await;
+    app.command(&["user", "disable", "gone"], "");
+    app.command(&["user", "add", "bare"], "");
+    let keyed = app.user("keyed").await;
+    let mut browser = Browser::signed_in(&app, &keyed).await;
+    passkeys::add(&mut browser, &mut Authenticator::new(ISSUER)).await;
+    app.sql(&format!("DELETE FROM credentials WHERE kind = 'pwd' AND user_id = '{}'", keyed.id));
+    let names = ["ada", "nobody", "totp", "gone", "bare", "keyed"];
+    let mut first = None;
+    for (n, name) in names.iter().enumerate() {
+        let source = format!("192.0.2.{n}");
+        let one = failed(&app, name, &source).await;
+        let page = one.page.as_ref().unwrap();
+        assert_eq!((page.page().as_str(), one.compared), ("login", 1), "{name}");
+        assert!(page.body.contains("did not match"), "{}", page.body);
+        assert!(!one.answer.headers.contains_key("set-cookie") && !page.headers.contains_key("set-cookie"));
+        let said = [shown(&one.answer, name, &one.id), shown(page, name, &one.id)];
+        assert_eq!(said, *first.get_or_insert(said.clone()), "{name}");
+    }
+    // Nor do brakes tell: the seventh in a row is refused without a look, whoever it is about.
+    let mut first = None;
+    for (n, name) in names.iter().enumerate() {
+        let source = format!("192.0.2.{n}");
+        for _ in 0..5 {
+            assert_eq!(failed(&app, name, &source).await.compared, 1, "{name}");
+        }
+        let one = failed(&app, name, &source).await;
+        assert_eq!((one.answer.status.as_u16(), one.compared), (429, 0), "{name}");
+        let said = shown(&one.answer, name, &one.id);
+        assert_eq!(said, *first.get_or_insert(said.clone()), "{name}");
+    }
+    // And the right one is the same work.
+    let before = app.app.passwords.compared();
+    Browser::signed_in(&app, &ada).await;
+    assert_eq!(app.app.passwords.compared(), before + 1);
 }

@@ -3,6 +3,7 @@
 use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::browser::Browser;
+use crate::database::sqlite;
 use crate::relying_party::Request;
 use crate::relying_party::error;
 use crate::relying_party::tokens;
@@ -294,4 +295,66 @@ async fn a_client_that_is_never_content_can_not_keep_somebody_confirming_for_eve
     assert_eq!(page.page(), "password");
     app.clock.advance(60);
     assert_eq!(browser.open(&again).await.page(), "password");
+}
+
+#[tokio::test]
+async fn what_is_required_follows_from_the_factors_at_the_answer_and_not_at_the_page() {
+    let app = TestApp::spawn().await;
+    let ada = app.user_with_totp("ada", SecondFactor::SignIn).await;
+    let mut browser = Browser::new(&app);
+    let login = browser.open(&Request::new().path()).await;
+    let mut second = Browser::new(&app);
+    let totp = second.open(&Request::new().path()).await;
+    let totp = second.sign_in(&totp, &ada).await;
+    assert_eq!(totp.page(), "totp");
+    app.command(&["user", "reset-mfa", "ada"], "");
+    // Taken away between page and answer: the password is all that she has, and no more is said of it.
+    for reply in [browser.sign_in(&login, &ada).await, second.submit(&totp, &[("code", "000000")]).await] {
+        let token = tokens(&app, &reply).await.id_token;
+        assert_eq!((&token["acr"], &token["amr"]), (&json!("urn:stepgate:acr:pwd"), &json!(["pwd"])));
+    }
+    // Set up between page and answer: the password alone is no longer enough.
+    let mut browser = Browser::new(&app);
+    let login = browser.open(&Request::new().path()).await;
+    let ada = app.give_totp(&ada).await;
+    let page = browser.sign_in(&login, &ada).await;
+    assert_eq!(page.page(), "totp");
+    let silent = Request::new().with("prompt", "none");
+    assert_eq!(error(&browser.clone().get(&silent.path()).await), "login_required");
+    let token = tokens(&app, &browser.submit(&page, &[("code", &ada.code(&app))]).await).await.id_token;
+    assert_eq!((&token["acr"], &token["sub"]), (&json!(MFA), &json!(ada.id)));
+    // The session of before is asked for it too.
+    assert_eq!(error(&second.get(&silent.path()).await), "login_required");
+    assert_eq!(second.open(&Request::new().path()).await.page(), "totp");
+}
+
+#[tokio::test]
+async fn a_class_that_ages_is_said_of_a_session_as_long_as_it_holds_and_no_longer() {
+    let classes = "second_factor_acr = \"gold\"\n\
+        [[acr]]\nname = \"plain\"\nany_of = [\"pwd\"]\n\
+        [[acr]]\nname = \"gold\"\nmax_age = \"10m\"\nany_of = [\"otp & pwd within 12h\"]\n";
+    let app = TestApp::on(sqlite(), classes).await;
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    let mut browser = Browser::new(&app);
+    let gold = Request::new().with("acr_values", "gold");
+    let page = browser.open(&gold.path()).await;
+    let page = browser.sign_in(&page, &ada).await;
+    let token = tokens(&app, &browser.submit(&page, &[("code", &ada.code(&app))]).await).await.id_token;
+    assert_eq!(token["acr"], "gold");
+    let shown_at = token["auth_time"].clone();
+    let silently = |request: &Request| request.clone().with("prompt", "none").path();
+    app.clock.advance(9 * 60);
+    for request in [&gold, &Request::new()] {
+        let token = tokens(&app, &browser.get(&silently(request)).await).await;
+        for token in [&token.id_token, &token.access_token] {
+            assert_eq!((&token["acr"], &token["auth_time"]), (&json!("gold"), &shown_at));
+        }
+    }
+    app.clock.advance(2 * 60);
+    assert_eq!(error(&browser.get(&silently(&gold)).await), "login_required");
+    let token = tokens(&app, &browser.get(&silently(&Request::new())).await).await;
+    for token in [&token.id_token, &token.access_token] {
+        assert_eq!(token["acr"], "plain");
+    }
+    assert_eq!(browser.open(&gold.path()).await.page(), "totp", "the password is held");
 }

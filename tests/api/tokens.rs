@@ -6,6 +6,7 @@ use crate::app::TestApp;
 use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::databases;
+use crate::logs;
 use crate::relying_party::Request;
 use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
@@ -168,6 +169,22 @@ async fn refresh_tokens_live_thirty_days_unused_and_180_in_all() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_that_is_used_every_month_goes_on_and_one_that_is_not_has_expired() {
+    const DAY: u32 = 86_400;
+    let app = TestApp::spawn().await;
+    let (_, first) = first_tokens(&app, json!({}), "openid offline_access").await;
+    app.clock.advance(29 * DAY);
+    let second = refresh(&app, text(&first, "refresh_token")).await;
+    let unused = text(&second, "refresh_token");
+    app.clock.advance(30 * DAY - 1);
+    assert_eq!(introspect(&app, "app", unused).await["active"], json!(true));
+    // Nowhere near the 180 days, and nobody has used it for more than 30.
+    app.clock.advance(DAY + 1);
+    assert_eq!(introspect(&app, "app", unused).await, json!({"active": false}));
+    assert_eq!(refresh(&app, unused).await["error"], "invalid_grant");
+}
+
+#[tokio::test]
 async fn a_refresh_may_ask_for_less_and_never_for_more() {
     let app = TestApp::spawn().await;
     let (_, first) = first_tokens(&app, json!({}), "openid email").await;
@@ -264,4 +281,73 @@ async fn a_client_gets_a_token_for_itself() {
     assert_eq!(parsed(&token(&app, "job", &unknown).await)["error"], "invalid_target");
     let refused = parsed(&token(&app, "rp", &[("grant_type", "client_credentials")]).await);
     assert_eq!(refused["error"], "unauthorized_client");
+}
+
+#[tokio::test]
+async fn an_inactive_token_is_one_answer_and_the_reason_is_in_the_log_only() {
+    logs::record();
+    let app = TestApp::spawn().await;
+    let (_, tokens) = first_tokens(&app, json!({}), "openid").await;
+    let (access, refresh_token) = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
+    let asked = async |client: &str, token: &str| {
+        let reply = post_as(&app, client, "/introspect", &[("token", token)]).await;
+        assert_eq!((reply.status.as_u16(), reply.body.as_str()), (200, r#"{"active":false}"#), "{token}");
+        let lines = logs::of_request(reply.header("x-request-id"));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(token.len() < 9 || !lines[0].contains(token), "{lines:?}");
+        lines[0].clone()
+    };
+    let of_another = asked("rp", access).await;
+    assert!(of_another.contains("client=rp reason=\"not this client's business\""), "{of_another}");
+    let garbage = [
+        "a",
+        "null",
+        "e30.e30.",
+        "../../etc/passwd",
+        "' OR 1=1 --",
+        &"x".repeat(2000),
+        text(&tokens, "id_token"),
+    ];
+    let unknown = "reason=\"unknown here, expired, or another client's\"";
+    for token in garbage {
+        assert!(asked("app", token).await.contains(unknown), "{token}");
+    }
+    assert!(asked("rp", refresh_token).await.contains(unknown));
+    refresh(&app, refresh_token).await;
+    assert!(asked("app", refresh_token).await.contains("reason=\"used, expired, or its session has ended\""));
+    post_as(&app, "app", "/revoke", &[("token", access)]).await;
+    assert!(asked("app", access).await.contains("reason=\"what it rests on does not stand\""));
+    // Who does not prove who they are is told nothing at all, for whatever token.
+    let form = [("token", access), ("client_id", "app"), ("client_secret", "a guess")];
+    let mut refusals = Vec::new();
+    for token in [access, "a"] {
+        let form = form.map(|(name, value)| (name, if name == "token" { token } else { value }));
+        let reply = Browser::new(&app).post("/introspect", &form).await;
+        assert_eq!(reply.status, 401, "{reply:?}");
+        refusals.push(reply.body);
+    }
+    assert_eq!(refusals[0], refusals[1]);
+}
+
+#[tokio::test]
+async fn a_refresh_tells_the_groups_of_now() {
+    let app = TestApp::spawn().await;
+    app.client("app", json!({"grant_types": GRANTS})).await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    app.command(&["user", "update", "ada", "--groups", "staff"], "");
+    let request = Request::new().with("client_id", "app").with("scope", "openid groups offline_access");
+    let request = request.with("claims", r#"{"id_token":{"groups":null}}"#);
+    let code = code(&browser.get(&request.path()).await);
+    let own = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
+    let mut bought = parsed(&token(&app, "app", &[own.as_slice(), &[("code", &code)]].concat()).await);
+    for (groups, expected) in
+        [("staff", json!(["staff"])), ("admins, staff", json!(["admins", "staff"])), ("", Value::Null)]
+    {
+        app.command(&["user", "update", "ada", "--groups", groups], "");
+        bought = refresh(&app, text(&bought, "refresh_token")).await;
+        assert_eq!(claims(&app, text(&bought, "id_token"))["groups"], expected);
+        let told = parsed(&userinfo(&app, text(&bought, "access_token")).await);
+        assert_eq!(told["groups"], expected);
+    }
 }

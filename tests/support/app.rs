@@ -138,6 +138,36 @@ impl TestApp {
         assert!(child.wait().unwrap().success(), "{arguments:?}");
     }
 
+    /// What somebody does to the database itself, beside this server; says what comes of it, without headings.
+    pub fn sql(&self, statements: &str) -> String {
+        let mut command = match self.raw_url.strip_prefix("sqlite://") {
+            Some(file) => {
+                let mut sqlite = Command::new("sqlite3");
+                sqlite.args(["-cmd", ".timeout 5000", file, statements]);
+                sqlite
+            }
+            None => {
+                let mut psql = Command::new("psql");
+                psql.args([&self.raw_url, "-v", "ON_ERROR_STOP=1", "-qtAc", statements]);
+                psql
+            }
+        };
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{statements}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Sets up one-time codes for a user who has none.
+    pub async fn give_totp(&self, user: &TestUser) -> TestUser {
+        let (app, now) = (&self.app, self.clock.now());
+        let totp = TotpSecret::generate(&SystemEntropy);
+        let id = CredentialId::generate(&SystemEntropy, now);
+        let sealed = app.master.seal(id.as_str(), totp.as_bytes(), &SystemEntropy).unwrap();
+        let (owner, factor) = (user.id.clone(), Credential::new(id, Kind::Totp, sealed, now));
+        app.store.write(move |c| credentials::insert(c, &owner, &factor)).await.unwrap();
+        TestUser { id: user.id.clone(), name: user.name.clone(), totp: Some(totp) }
+    }
+
     /// Deletes a client and registers it anew.
     pub async fn replace_client(&self, id: &str, more: Value) {
         let old = ClientId::from_text(id);

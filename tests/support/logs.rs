@@ -22,7 +22,13 @@ impl Write for Recorder {
 }
 
 pub fn record() {
-    START.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| Recorder).init());
+    START.call_once(|| {
+        tracing_subscriber::fmt()
+            .with_env_filter("info,stepgate=trace")
+            .with_ansi(false)
+            .with_writer(|| Recorder)
+            .init();
+    });
 }
 
 /// The lines of one request, without the one that says that it was answered.
