@@ -4,9 +4,11 @@
 use crate::app::CALLBACK;
 use crate::app::PASSWORD;
 use crate::app::SECRET;
+use crate::authenticator::Authenticator;
 use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::postgres;
+use crate::passkeys;
 use crate::program::Place;
 use crate::program::Serving;
 use crate::relying_party::Request;
@@ -114,6 +116,32 @@ async fn a_one_time_code_counts_in_one_process() {
         let fields = [("code", code.as_str())];
         let replies = join_all(waiting.iter_mut().map(|(browser, page)| browser.submit(page, &fields))).await;
         let outcomes = replies.iter().map(Reply::outcome).collect::<Vec<_>>();
+        assert_eq!(outcomes.iter().filter(|o| *o == "code").count(), 1, "{database}: {outcomes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_ceremony_is_answered_in_one_process() {
+    for database in ["SQLite", "PostgreSQL"] {
+        let provider = Provider::start(database);
+        provider.places[0].says(&["user", "add", "bob", "--password-stdin"], PASSWORD);
+        let issuer = format!("http://localhost:{}", provider.places[0].port);
+        let (mut browser, mut phone) = (Browser::at(&provider.address(0)), Authenticator::new(&issuer));
+        let page = browser.open(&Request::new().path()).await;
+        let reply = browser.submit(&page, &[("username", "bob"), ("password", PASSWORD)]).await;
+        assert_eq!(reply.outcome(), "code");
+        passkeys::add(&mut browser, &mut phone).await;
+        let page =
+            browser.open(&Request::new().with("acr_values", "phr").with("prompt", "login").path()).await;
+        let ceremony = browser.ceremony(&page).await;
+        let said = phone.get(&ceremony["options"]);
+        let tries = (0..20).map(|n| {
+            let mut copy = Browser::at(&provider.address(n));
+            copy.cookie = browser.cookie.clone();
+            let (page, ceremony, said) = (page.clone(), ceremony.clone(), said.clone());
+            async move { copy.answer(&page, &ceremony, &said).await.outcome() }
+        });
+        let outcomes = join_all(tries).await;
         assert_eq!(outcomes.iter().filter(|o| *o == "code").count(), 1, "{database}: {outcomes:?}");
     }
 }

@@ -1,0 +1,153 @@
+//! The server under load: a folder, the environment, the commands, the process.
+
+use super::process;
+use super::process::Cpu;
+use diesel::Connection;
+use diesel::RunQueryDsl;
+use diesel::pg::PgConnection;
+use diesel::sql_types::Integer;
+use serde_json::Value;
+use serde_json::json;
+use std::io::Write;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub const CALLBACK: &str = "https://rp.test/cb";
+pub const SECRET: &str = "a secret of the relying party under load";
+pub const PASSWORD: &str = "correct horse battery";
+pub const RESOURCE: &str = "https://api.test";
+
+pub struct Place {
+    folder: TempDir,
+    port: u16,
+    pub database: String,
+    /// The process of PostgreSQL that all others are children of.
+    postmaster: Option<u32>,
+}
+
+pub struct Server {
+    child: Child,
+    pub address: String,
+    postmaster: Option<u32>,
+}
+
+#[derive(diesel::QueryableByName)]
+struct Backend {
+    #[diesel(sql_type = Integer)]
+    pid: i32,
+}
+
+impl Place {
+    pub fn sqlite() -> Self {
+        let folder = TempDir::new_in(".").or_else(|_| TempDir::new()).unwrap();
+        let database = format!("sqlite://{}/stepgate.db", folder.path().display());
+        Self { folder, port: free_port(), database, postmaster: None }
+    }
+
+    pub fn postgresql(url: &str) -> Self {
+        let mut c = PgConnection::establish(url).unwrap();
+        diesel::sql_query("DROP DATABASE IF EXISTS bench").execute(&mut c).unwrap();
+        diesel::sql_query("CREATE DATABASE bench").execute(&mut c).unwrap();
+        let backend =
+            diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result::<Backend>(&mut c).unwrap();
+        let postmaster = process::parent_of(u32::try_from(backend.pid).unwrap());
+        let database = format!("{}/bench", url.rsplit_once('/').unwrap().0);
+        Self { folder: TempDir::new().unwrap(), port: free_port(), database, postmaster }
+    }
+
+    pub fn issuer(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    pub fn keys(&self) -> PathBuf {
+        self.folder.path().join("keys")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stepgate"));
+        command.args(arguments).arg("--json").current_dir(self.folder.path()).env_clear();
+        command.env("STEPGATE_ISSUER", self.issuer()).env("STEPGATE_DATABASE_URL", &self.database);
+        command
+            .env("STEPGATE_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("STEPGATE_KEYS_DIR", self.keys());
+        command.env("STEPGATE_LOG", std::env::var("STEPGATE_LOG").unwrap_or_else(|_| "info".into()));
+        command
+    }
+
+    pub fn says(&self, arguments: &[&str], input: &str) -> Value {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Clients, and users `u0` and so on with password and TOTP, whose `otpauth_uri` lies in `totp-<name>`.
+    pub fn prepare(&self, users: usize) {
+        let grants = json!(["authorization_code", "refresh_token", "client_credentials"]);
+        for (id, alg) in [("rs256", "RS256"), ("es256", "ES256")] {
+            let client = json!({
+                "client_id": id, "client_secret": SECRET, "redirect_uris": [CALLBACK], "skip_consent": true,
+                "grant_types": grants, "id_token_signed_response_alg": alg,
+            });
+            self.says(&["client", "add"], &client.to_string());
+        }
+        let api = json!({"client_id": "api", "client_secret": SECRET, "resource": RESOURCE, "scopes_supported": ["x"]});
+        self.says(&["client", "add"], &api.to_string());
+        for n in 0..users {
+            let name = format!("u{n}");
+            let add = ["user", "add", &name, "--password-stdin", "--totp", "--second-factor", "step-up"];
+            let added = self.says(&add, PASSWORD);
+            let uri = added["totp"]["otpauth_uri"].as_str().unwrap();
+            std::fs::write(self.folder.path().join(format!("totp-{name}")), uri).unwrap();
+        }
+    }
+
+    pub fn otpauth_uri(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(format!("totp-{name}"))).unwrap()
+    }
+
+    pub fn serve(&self) -> Server {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let child = self.command(&["serve"]).stdin(Stdio::null()).stderr(log).spawn().unwrap();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            sleep(Duration::from_millis(1));
+        }
+        let address = format!("http://127.0.0.1:{}", self.port);
+        Server { child, address, postmaster: self.postmaster }
+    }
+}
+
+impl Server {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn memory(&self) -> u64 {
+        process::memory(self.id())
+    }
+
+    /// Of PostgreSQL with all its processes.
+    pub fn database_cpu(&self) -> Option<Cpu> {
+        self.postmaster.map(Cpu::with_children)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
