@@ -1,4 +1,4 @@
-.PHONY: help run code test lint clean
+.PHONY: help run code test lint bench clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -16,6 +16,9 @@ lint: ## formatting and lints, as strict as they get
 	@scripts/install
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+bench: ## what flows cost, and whether that is what they shall cost at most; takes some minutes
+	@scripts/bench
 
 clean: ## forget what was built
 	cargo clean
