@@ -57,7 +57,7 @@ const signs = (page) => page.evaluate(() => ({
 }));
 
 describe('what everybody meets', { concurrency: 4 }, () => STOPS.forEach(([name, go]) => {
-  test(`${name} is for everybody, in English and in German`, { timeout: 60_000 }, async (t) => {
+  test(`${name} is for everybody, in English and in German`, { timeout: 120_000 }, async (t) => {
     const texts = {};
     for (const [locale, suffix] of [['en-GB', ''], ['de-AT', '-de']]) {
       const { at, page, context, complaints } = await visit(name, go, locale);
