@@ -73,6 +73,7 @@ describe('what everybody meets', { concurrency: 4 }, () => STOPS.forEach(([name,
         await at.switchOn();
         await page.emulateMedia({ colorScheme: 'light' });
         await accessible(page);
+        if (locale !== 'en-GB') return;
         await page.emulateMedia({ colorScheme: 'dark' });
         await accessible(page, 'color-contrast');
       });

@@ -26,6 +26,7 @@ export const STOPS = [
   ['create+wrong', async (at) => (await at.ask({ prompt: 'create' }), at.say({ username: 'hedy', password: 'password1' }))],
   ['select-account', async (at) => (await at.inside(), at.ask({ prompt: 'select_account' }))],
   ['select-account+remembered', async (at) => (await at.inside(), await at.signOut(), at.ask())],
+  ['select-account+both', (at) => at.besideRemembered()],
   ['password', async (at) => (await at.inside(), at.ask({ prompt: 'login' }))],
   ['password+wrong', async (at) => (await at.inside(), await at.ask({ prompt: 'login' }), at.say({ password: 'wrong' }))],
   ['password+first', async (at) => (await at.inside(EMPTY), at.ask({ acr_values: MFA }))],
@@ -80,6 +81,15 @@ export async function walker({ provider, shop, asking }, page, authenticator) {
     async signOut() {
       await at.home();
       await press(page, 'continue');
+    },
+    /** One is signed in, and another one was. */
+    async besideRemembered() {
+      await at.inside();
+      await at.signOut();
+      await at.ask();
+      await press(page, 'other-account');
+      await at.enter(await at.someone());
+      await at.ask({ prompt: 'select_account' });
     },
     async account(action, kind = EMPTY) {
       await at.inside(kind);
