@@ -204,6 +204,7 @@ fn open_task(ask: &Ask, progress: &Progress, person: &Person, at: &Stand) -> Opt
     (progress.enrolled && !waits && !progress.codes_settled && !has_codes).then(codes)
 }
 
+/// Who has taken another way than the passkey goes on there, and is not led back to the passkey.
 fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask, at: &Stand, to_enrol: bool) -> Next {
     let factors = at.account.map(|account| account.factors.as_slice()).unwrap_or_default();
     // Once its events are gone, the menu is the one for strangers: this person is known, and so is what they have.
@@ -212,7 +213,11 @@ fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask, at: &Stan
     let mut steps = menu.next_steps();
     steps.retain(|step| has(step) && possible(step));
     let chosen = steps.iter().position(|step| progress.way.as_deref() == Some(step.as_str()));
-    steps.rotate_left(chosen.unwrap_or(0));
+    match chosen {
+        Some(chosen) => steps.rotate_left(chosen),
+        None if progress.way.is_some() => steps.sort_by_key(|step| *step == Step::PASSKEY),
+        None => {}
+    }
     let Some((step, others)) = steps.split_first() else {
         // Only the page of a first proof leads on from here.
         let passkey = at.passkeys && menu.next_steps().contains(&Step::PASSKEY);

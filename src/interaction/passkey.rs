@@ -155,7 +155,10 @@ pub(super) async fn take(
     purpose: &'static str,
 ) -> Result<Option<(InteractionRow, Option<String>)>, ProveError> {
     let now = app.now();
-    let late = Progress { notice: Some(Notice::LatePasskey), ..tried.clone() };
+    let late = match ceremony.is_empty() {
+        true => tried.clone(),
+        false => Progress { notice: Some(Notice::LatePasskey), ..tried.clone() },
+    };
     let (tried, late) = (super::json(&tried)?, super::json(&late)?);
     let (row, expires_at) = (on.row.clone(), on.expires_at(app, now));
     let ceremony = CeremonyId::from_text(ceremony);

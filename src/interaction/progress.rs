@@ -157,7 +157,7 @@ impl Progress {
         proved.proofs.push(proof);
         proved.notice = None;
         proved.typed = None;
-        proved.way = None;
+        proved.way = proved.way.filter(|way| way == Method::Pwd.as_str());
         proved.unknown_passkey = None;
         proved
     }

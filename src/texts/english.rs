@@ -50,7 +50,7 @@ pub static TEXTS: Texts = Texts {
 
     choose_account: "Choose an account",
     choose_to_go_on: |who| format!("Choose an account to go on to {who}."),
-    forget_account: |name| format!("Remove {name} from this list"),
+    forget_account: |name| format!("Remove from this list: {name}"),
     remove_from_list: "Remove from this list",
     sign_in_as: |name| format!("Sign in as {name}"),
     used_here_before: "Used in this browser before:",

@@ -56,7 +56,7 @@ pub static TEXTS: Texts = Texts {
 
     choose_account: "Konto auswählen",
     choose_to_go_on: |who| format!("Wählen Sie ein Konto, um mit {who} fortzufahren."),
-    forget_account: |name| format!("{name} aus dieser Liste entfernen"),
+    forget_account: |name| format!("Aus dieser Liste entfernen: {name}"),
     remove_from_list: "Aus dieser Liste entfernen",
     sign_in_as: |name| format!("Als {name} anmelden"),
     used_here_before: "In diesem Browser schon benutzt:",

@@ -1,17 +1,15 @@
 // Passkeys in a real browser, with a virtual authenticator: made, used at sign-in and again, declined, removed.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { plugIn, SECURITY_KEY } from './support/authenticator.js';
+import { accessible } from './support/axe.js';
 import { button, openWindow, press, shoot, shown, startBrowser } from './support/browser.js';
 import { PASSWORD, startProvider } from './support/provider.js';
 import { startShop } from './support/shop.js';
 import { code } from './support/totp.js';
 
 const MFA = 'urn:stepgate:acr:mfa';
-const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let provider;
 let browser;
 let shop;
@@ -51,13 +49,6 @@ async function addPasskey(page, authenticator) {
   });
   await press(page, 'decline');
   await at(page, 'account-passkeys');
-}
-
-/** No violation that axe-core knows of. */
-async function accessible(page) {
-  const { violations } = await page.evaluate(`(() => { const module = undefined, exports = undefined; ${AXE}
-    return axe.run(); })()`);
-  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html)}`), []);
 }
 
 test('a passkey is made on the account page and signs in by the button', async () => {

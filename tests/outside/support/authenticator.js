@@ -27,6 +27,10 @@ export async function plugIn(page, kind = {}) {
       }
     },
     credentials: async () => (await devtools.send('WebAuthn.getCredentials', { authenticatorId })).credentials,
+    /** Whether it knows who touches it: by a finger, a face, a PIN. */
+    verifies: (isUserVerified) => devtools.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified }),
+    /** What it has made is gone. */
+    forget: () => devtools.send('WebAuthn.clearCredentials', { authenticatorId }),
     remove: () => devtools.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId }),
   };
 }

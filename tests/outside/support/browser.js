@@ -33,6 +33,7 @@ export async function press(page, action) {
   const arrived = page.waitForEvent('framenavigated');
   await button(page, action).click();
   await arrived;
+  await page.waitForLoadState();
 }
 
 /** A picture in light and in dark, for people to look at. */

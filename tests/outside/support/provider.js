@@ -54,6 +54,7 @@ export function administrator(command, folder) {
   let users = 0;
   return {
     client: (metadata) => command(['client', 'add'], JSON.stringify(metadata)),
+    resetMfa: ({ name }) => command(['user', 'reset-mfa', name]),
     /** A fresh user: a one-time code counts once, so no two proofs share one. */
     async user({ totp = true, secondFactor = 'step-up', claims } = {}) {
       const name = `user${++users}`;

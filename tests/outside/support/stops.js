@@ -1,0 +1,147 @@
+// The way to every page that there is, each from the beginning. A new page is one more line.
+
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { button, press } from './browser.js';
+import { PASSWORD } from './provider.js';
+import { signIn } from './visitor.js';
+
+export const MFA = 'urn:stepgate:acr:mfa';
+const EMPTY = { totp: false };
+
+/**
+ * `place` has a provider with mail, and accounts that people make; a shop, and the client of an application that asks.
+ * A name is that of the page, and after `+` how it is met.
+ */
+export const STOPS = [
+  ['home', (at) => at.home()],
+  ['home+signed-in', async (at) => (await at.inside(), at.home())],
+  ['home+remembered', async (at) => (await at.inside(), await at.signOut(), at.home())],
+  ['login', (at) => at.ask()],
+  ['login+wrong', async (at) => (await at.ask(), at.say({ username: 'nobody', password: 'wrong' }))],
+  ['login+chosen', async (at) => (await at.inside(), await at.signOut(), await at.ask(), press(at.page, 'continue'))],
+  ['login+no-scripts', async (at) => (await at.switchOff(), at.ask())],
+  ['create', (at) => at.ask({ prompt: 'create' })],
+  ['create+wrong', async (at) => (await at.ask({ prompt: 'create' }), at.say({ username: 'hedy', password: 'password1' }))],
+  ['select-account', async (at) => (await at.inside(), at.ask({ prompt: 'select_account' }))],
+  ['select-account+remembered', async (at) => (await at.inside(), await at.signOut(), at.ask())],
+  ['select-account+both', (at) => at.besideRemembered()],
+  ['password', async (at) => (await at.inside(), at.ask({ prompt: 'login' }))],
+  ['password+wrong', async (at) => (await at.inside(), await at.ask({ prompt: 'login' }), at.say({ password: 'wrong' }))],
+  ['password+first', async (at) => (await at.inside(EMPTY), at.ask({ acr_values: MFA }))],
+  ['totp', async (at) => (await at.inside(), at.ask({ acr_values: MFA }))],
+  ['totp+wrong', async (at) => (await at.inside(), await at.ask({ acr_values: MFA }), at.say({ code: '000000' }))],
+  ['passkey', async (at) => (await at.withPasskey(), at.ask({ prompt: 'login', acr_values: MFA }))],
+  ['passkey+failed', async (at) => (await at.withPasskey(), await at.ask({ prompt: 'login', acr_values: MFA }), at.fail())],
+  ['passkey+no-scripts', async (at) => (await at.withPasskey(), await at.switchOff(), at.ask({ prompt: 'login', acr_values: MFA }))],
+  ['recovery', async (at) => (await at.withCodes(), at.ask({ acr_values: MFA }))],
+  ['recovery+wrong', async (at) => (await at.withCodes(), await at.ask({ acr_values: MFA }), at.say({ code: 'AAAA' }))],
+  ['mail-code', (at) => at.mailed()],
+  ['mail-code+wrong', async (at) => (await at.mailed(), at.say({ code: '00000000' }))],
+  ['enrol-passkey', (at) => at.account('continue')],
+  ['enrol-passkey+security-key', (at) => at.account('security-key')],
+  ['enrol-passkey+asked', async (at) => (await at.mailed(), at.say({ code: await at.mailedCode() }))],
+  ['enrol-totp', (at) => at.account('totp')],
+  ['enrol-totp+wrong', async (at) => (await at.account('totp'), at.say({ code: '000000' }))],
+  ['recovery-codes', (at) => at.account('codes')],
+  ['account-passkeys', async (at) => (await at.inside(EMPTY), at.page.goto(`${at.provider.issuer}/account/passkeys`))],
+  ['account-passkeys+one', (at) => at.withPasskey()],
+  ['consent', async (at) => (await at.inside(), at.ask({ client_id: at.asking, scope: 'openid profile email' }))],
+  ['consent+offline', async (at) => (await at.inside(), at.ask({ client_id: at.asking, scope: 'openid offline_access', prompt: 'consent' }))],
+  ['logout', async (at) => (await at.inside(), at.page.goto(`${at.provider.issuer}/logout`))],
+  ['logged-out', async (at) => (await at.inside(), at.signOut())],
+  ['error', (at) => at.ask({ redirect_uri: `https://evil.example/${'long'.repeat(50)}` })],
+  ['error+nothing-there', (at) => at.page.goto(`${at.provider.issuer}/nothing`)],
+  ['form-post', async (at) => (await at.switchOff(), await at.ask({ response_mode: 'form_post' }), at.enter(await at.someone()))],
+];
+
+/** Who walks through `page`, an `authenticator` plugged in. */
+export async function walker({ provider, shop, asking }, page, authenticator) {
+  const devtools = await page.context().newCDPSession(page);
+  const at = {
+    provider,
+    page,
+    asking,
+    home: () => page.goto(provider.issuer),
+    ask: (wishes) => page.goto(shop.request(wishes)),
+    someone: (kind) => provider.user(kind),
+    enter: (user) => signIn(page, user),
+    async say(fields) {
+      for (const [name, value] of Object.entries(fields)) await page.fill(`input[name=${name}]`, value);
+      await press(page, 'continue');
+    },
+    /** Somebody who is signed in by a password. */
+    async inside(kind) {
+      const user = await at.someone(kind);
+      await at.ask();
+      await at.enter(user);
+      at.user = user;
+    },
+    async signOut() {
+      await at.home();
+      await press(page, 'continue');
+    },
+    /** One is signed in, and another one was. */
+    async besideRemembered() {
+      await at.inside();
+      await at.signOut();
+      await at.ask();
+      await press(page, 'other-account');
+      await at.enter(await at.someone());
+      await at.ask({ prompt: 'select_account' });
+    },
+    async account(action, kind = EMPTY) {
+      await at.inside(kind);
+      await page.goto(`${provider.issuer}/account/passkeys`);
+      await press(page, action);
+    },
+    async withPasskey() {
+      await at.account('continue');
+      await authenticator.tap(async () => {
+        await button(page, 'continue').click();
+        await page.locator('body[data-page=recovery-codes]').waitFor();
+      });
+      await press(page, 'decline');
+    },
+    async withCodes() {
+      await at.account('codes');
+      await press(page, 'continue');
+    },
+    /** The device says no. */
+    async fail() {
+      await authenticator.forget();
+      await authenticator.tap(async () => {
+        await button(page, 'continue').click();
+        await page.locator('[data-status]').filter({ hasText: /\. .*\./ }).waitFor();
+      });
+    },
+    async mailed() {
+      await at.inside(EMPTY);
+      await at.ask({ acr_values: MFA });
+      await at.say({ password: PASSWORD });
+    },
+    mailedCode: () => newestCode(join(provider.folder, 'mails'), at.user.name),
+    /** From now on no script runs. */
+    switchOff: () => devtools.send('Emulation.setScriptExecutionDisabled', { value: true }),
+    /** And of a page that was opened without them, axe-core's alone. */
+    switchOn: () => devtools.send('Emulation.setScriptExecutionDisabled', { value: false }),
+  };
+  return at;
+}
+
+/** The settings of a provider that has every page. */
+export const EVERYTHING = '[accounts]\ncreate = true\n[mail]\nfolder = "mails"\nfrom = "Stepgate <login@example.com>"';
+
+async function newestCode(folder, name) {
+  for (let tries = 0; tries < 200; tries++) {
+    for (const file of await readdir(folder).catch(() => [])) {
+      const mail = await readFile(join(folder, file), 'utf8');
+      const found = mail.includes(`${name}@example.com`) && /\b(\d{8})\b/.exec(/^Subject: .*/m.exec(mail)?.[0]);
+      if (found) return found[1];
+    }
+    await sleep(50);
+  }
+  throw new Error(`no mail to ${name}`);
+}
+
