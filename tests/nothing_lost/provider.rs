@@ -10,6 +10,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::BigInt;
+use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 use serde_json::json;
 use std::fs;
@@ -28,6 +29,12 @@ pub struct Provider {
 struct Count {
     #[diesel(sql_type = BigInt)]
     n: i64,
+}
+
+#[derive(QueryableByName)]
+struct Said {
+    #[diesel(sql_type = Text)]
+    said: String,
 }
 
 const SETTINGS: &str = "trusted_proxies = [\"127.0.0.1\"]\n[argon2]\nmemory_kib = 8\niterations = 1\n\
@@ -89,10 +96,23 @@ impl Provider {
     /// The one number that `sql` says, whoever else uses the database.
     pub fn number(&self, sql: &str) -> i64 {
         let query = sql_query(format!("SELECT ({sql}) AS n"));
-        match self.database.strip_prefix("sqlite://") {
-            Some(_) => query.get_result::<Count>(&mut self.sqlite()).unwrap().n,
-            None => query.get_result::<Count>(&mut self.postgres()).unwrap().n,
+        match self.is_sqlite() {
+            true => query.get_result::<Count>(&mut self.sqlite()).unwrap().n,
+            false => query.get_result::<Count>(&mut self.postgres()).unwrap().n,
         }
+    }
+
+    /// The one text that `sql` says.
+    pub fn text(&self, sql: &str) -> String {
+        let query = sql_query(format!("SELECT coalesce(({sql}), '') AS said"));
+        match self.is_sqlite() {
+            true => query.get_result::<Said>(&mut self.sqlite()).unwrap().said,
+            false => query.get_result::<Said>(&mut self.postgres()).unwrap().said,
+        }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        self.database.starts_with("sqlite://")
     }
 
     pub fn sqlite(&self) -> SqliteConnection {
@@ -165,7 +185,12 @@ impl Provider {
         ] {
             assert_eq!(self.number(sql), 0, "{what}");
         }
-        if self.database.starts_with("sqlite") {
+        self.is_sound();
+    }
+
+    /// As a database.
+    pub fn is_sound(&self) {
+        if self.is_sqlite() {
             let sound = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
             assert_eq!(self.number(sound), 1, "PRAGMA integrity_check");
             assert_eq!(self.number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
