@@ -27,6 +27,8 @@ use std::fs::TryLockError;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -38,6 +40,8 @@ const GRACE_SECONDS: u64 = 10;
 const MAIL_GRACE: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOOKS_PER_ROTATION: u64 = 120;
+/// setrlimit(2): a file that may not grow shall be an error like a full disk, and not the end of the process.
+const SIGXFSZ: i32 = 25;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// A server that is bound and not running yet.
@@ -65,6 +69,7 @@ impl Bound {
     pub async fn run(self) -> anyhow::Result<()> {
         let (app, _lock) = (self.app.clone(), self._only_one);
         let server = serve(self.app, self.listener)?;
+        let _taken = signal(SignalKind::from_raw(SIGXFSZ))?;
         let sweeping = tokio::spawn(sweep(app.clone()));
         let watching = tokio::spawn(watch_keys(app.clone().into_inner()));
         let (stop, stopped) = watch::channel(false);

@@ -26,6 +26,8 @@ pub mod throttles;
 pub mod users;
 mod writer;
 
+use crate::base::secret::SecretHash;
+use crate::base::time::Time;
 use connection::Conn;
 use connection::DatabaseUrl;
 use connection::Manager;
@@ -35,6 +37,9 @@ use diesel::connection::SimpleConnection;
 use diesel::r2d2::Pool;
 use diesel::result::DatabaseErrorKind;
 use diesel::result::Error;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use thiserror::Error;
 use writer::Writer;
@@ -44,6 +49,8 @@ use writer::Writer;
 pub struct Store {
     reads: Pool<Manager>,
     writes: Writes,
+    /// The last write failed, or one since the last that was made to find out.
+    failing: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
@@ -113,7 +120,7 @@ impl Store {
         // and OpenSSL do not survive.
         let pool = Pool::builder().max_size(size).min_idle(Some(0)).connection_timeout(WAIT_FOR_CONNECTION);
         let reads = pool.test_on_check_out(false).build(manager).map_err(unavailable)?;
-        Ok(Self { reads, writes })
+        Ok(Self { reads, writes, failing: Arc::default() })
     }
 
     /// Runs `job` on a connection of its own, outside any transaction.
@@ -131,15 +138,25 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
-        match &self.writes {
+        let written = match &self.writes {
             Writes::One(writer) => writer.run(job).await,
             Writes::Pool => self.on_pool(|c| c.transaction(job)).await,
+        };
+        if let Err(StoreError::Unavailable(_) | StoreError::Query(_)) = written {
+            self.failing.store(true, Ordering::Relaxed);
         }
+        written
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|c| c.batch_execute("SELECT 1")).await
+    /// Whether the database answers; and, where a write has failed, whether it takes one: a full disk can still be read. Only
+    /// then is anything written (attack: whoever may ask could fill the disk); `once` is a name that nobody had before.
+    pub async fn ready(&self, once: SecretHash, now: Time) -> Result<(), StoreError> {
+        self.read(|c| c.batch_execute("SELECT 1")).await?;
+        if self.failing.load(Ordering::Relaxed) {
+            self.write(move |c| replays::first(c, &once, now)).await?;
+            self.failing.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     async fn on_pool<T, F>(&self, job: F) -> Result<T, StoreError>

@@ -6,6 +6,7 @@ use super::edge;
 use super::logout;
 use super::respond;
 use crate::app::App;
+use crate::base::secret::Secret;
 use crate::pages::HomePage;
 use crate::protocol::language::Language;
 use crate::protocol::metadata::SigningAlg;
@@ -32,7 +33,8 @@ pub async fn healthz() -> HttpResponse {
 }
 
 pub async fn readyz(app: Data<App>) -> HttpResponse {
-    match app.store.ping().await {
+    let once = Secret::generate(app.entropy.as_ref()).hash();
+    match app.store.ready(once, app.now()).await {
         Ok(()) => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
         Err(error) => respond::store_json(&error),
     }

@@ -10,7 +10,6 @@ use crate::relying_party::Request;
 use crate::relying_party::VERIFIER;
 use crate::times;
 use crate::visitor::Visitor;
-use diesel::connection::SimpleConnection;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -163,10 +162,7 @@ fn older(provider: &Provider, migrations: usize) {
     }
     sql += "INSERT INTO users (id, username, claims, second_factor, created_at) VALUES ('o', 'old', '{}', 'step-up', 1);";
     fs::create_dir_all(provider.place.path("var")).unwrap();
-    match provider.is_sqlite() {
-        true => provider.sqlite().batch_execute(&sql).unwrap(),
-        false => provider.postgres().batch_execute(&sql).unwrap(),
-    }
+    provider.run(&sql);
 }
 
 /// Every table and index, and which migrations were made.

@@ -6,6 +6,7 @@ use crate::app::SECRET;
 use crate::database::postgres;
 use crate::program::Place;
 use crate::program::Serving;
+use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -14,7 +15,6 @@ use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 use serde_json::json;
 use std::fs;
-use std::process::Command;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
@@ -66,22 +66,7 @@ impl Provider {
 
     /// Started, and how long until it answers.
     pub fn serve(&self) -> (Serving, Duration) {
-        self.serve_by(self.place.command(&["serve"]))
-    }
-
-    /// Started within limits that a shell sets: `before` runs in the same process, right before.
-    #[allow(dead_code)]
-    pub fn serve_after(&self, before: &str) -> Serving {
-        let plain = self.place.command(&["serve"]);
-        let mut command = Command::new("bash");
-        let program = plain.get_program().to_str().unwrap();
-        command.args(["-c", &format!("{before}; exec {program} serve")]).env_clear();
-        command.current_dir(plain.get_current_dir().unwrap());
-        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        self.serve_by(command).0
-    }
-
-    fn serve_by(&self, mut command: Command) -> (Serving, Duration) {
+        let mut command = self.place.command(&["serve"]);
         // Nobody reads what it says: a pipe would fill, and hold it up.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let began = Instant::now();
@@ -111,6 +96,14 @@ impl Provider {
         }
     }
 
+    /// Runs statements.
+    pub fn run(&self, sql: &str) {
+        match self.is_sqlite() {
+            true => self.sqlite().batch_execute(sql).unwrap(),
+            false => self.postgres().batch_execute(sql).unwrap(),
+        }
+    }
+
     pub fn is_sqlite(&self) -> bool {
         self.database.starts_with("sqlite://")
     }
@@ -118,7 +111,7 @@ impl Provider {
     pub fn sqlite(&self) -> SqliteConnection {
         let path = self.place.path(self.database.strip_prefix("sqlite://").unwrap());
         let mut c = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-        diesel::connection::SimpleConnection::batch_execute(&mut c, "PRAGMA busy_timeout = 10000").unwrap();
+        c.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
         c
     }
 

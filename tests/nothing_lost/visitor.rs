@@ -13,7 +13,7 @@ use tokio::time::sleep;
 #[derive(Clone)]
 pub struct Visitor {
     http: Client,
-    address: String,
+    pub address: String,
     /// Where the proxy says that it comes from.
     source: String,
     cookie: Option<String>,

@@ -80,7 +80,6 @@ impl Worker {
     }
 
     /// Where the server stays and its database goes: "not now" (503) is an outage too.
-    #[allow(dead_code)]
     pub fn through_outages(self) -> Self {
         Self { outage: true, ..self }
     }
