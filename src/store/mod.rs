@@ -30,6 +30,8 @@ use crate::base::secret::SecretHash;
 use crate::base::time::Time;
 use connection::Conn;
 use connection::DatabaseUrl;
+use connection::Doubt;
+use connection::IDLE;
 use connection::Manager;
 use diesel::QueryResult;
 use diesel::connection::Connection;
@@ -51,6 +53,7 @@ pub struct Store {
     writes: Writes,
     /// The last write failed, or one since the last that was made to find out.
     failing: Arc<AtomicBool>,
+    doubt: Doubt,
 }
 
 #[derive(Clone)]
@@ -108,9 +111,9 @@ const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(5);
 impl Store {
     /// Connects to a database that has been migrated.
     pub fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let (manager, size) = match url {
-            DatabaseUrl::Sqlite(_) => (Manager::reader(url.clone()), READERS),
-            DatabaseUrl::Postgres(_) => (Manager::writer(url.clone()), POSTGRES_CONNECTIONS),
+        let size = match url {
+            DatabaseUrl::Sqlite(_) => READERS,
+            DatabaseUrl::Postgres(_) => POSTGRES_CONNECTIONS,
         };
         let writes = match url {
             DatabaseUrl::Sqlite(_) => Writes::One(Writer::start(Manager::writer(url.clone()))?),
@@ -119,8 +122,10 @@ impl Store {
         // None ahead of time: a short command could end while a connection is still being made in the background, which libpq
         // and OpenSSL do not survive.
         let pool = Pool::builder().max_size(size).min_idle(Some(0)).connection_timeout(WAIT_FOR_CONNECTION);
-        let reads = pool.test_on_check_out(false).build(manager).map_err(unavailable)?;
-        Ok(Self { reads, writes, failing: Arc::default() })
+        let pool = pool.idle_timeout(Some(IDLE)).test_on_check_out(true);
+        let doubt = Doubt::default();
+        let reads = pool.build(Manager::pooled(url.clone(), doubt.clone())).map_err(unavailable)?;
+        Ok(Self { reads, writes, failing: Arc::default(), doubt })
     }
 
     /// Runs `job` on a connection of its own, outside any transaction.
@@ -164,8 +169,15 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
-        let pool = self.reads.clone();
-        let work = move || job(&mut *pool.get().map_err(unavailable)?).map_err(StoreError::from);
+        let (pool, doubt) = (self.reads.clone(), self.doubt.clone());
+        let work = move || {
+            let mut c = pool.get().map_err(unavailable)?;
+            let done = job(&mut c).map_err(StoreError::from);
+            if let Err(StoreError::Query(_)) = done {
+                doubt.begin();
+            }
+            done
+        };
         tokio::task::spawn_blocking(work).await.map_err(unavailable)?
     }
 }

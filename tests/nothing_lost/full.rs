@@ -15,19 +15,21 @@ use diesel::connection::SimpleConnection;
 use futures_util::future::join_all;
 use serde_json::Value;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 use tokio::time::sleep;
 
 /// Somebody signed in, with a code and tokens in hand.
-struct Stage {
-    visitor: Visitor,
+#[derive(Clone)]
+pub struct Stage {
+    pub visitor: Visitor,
     code: String,
     refresh: String,
 }
 
 impl Stage {
-    async fn of(provider: &Provider) -> Self {
+    pub async fn of(provider: &Provider) -> Self {
         let mut visitor = Visitor::new(&Visitor::http(), &provider.place.address(), "10.0.0.1");
         let code = visitor.sign_in(&Request::new(), "person0").await.unwrap().answer()["code"].clone();
         let mut stage = Self { visitor, code, refresh: String::new() };
@@ -37,7 +39,7 @@ impl Stage {
         stage
     }
 
-    async fn silent(&mut self) -> Reply {
+    pub async fn silent(&mut self) -> Reply {
         self.visitor.get(&Request::new().with("prompt", "none").path()).await.unwrap()
     }
 
@@ -46,7 +48,7 @@ impl Stage {
         self.visitor.clone().post(path, &[&own, form].concat()).await.unwrap()
     }
 
-    async fn redeem(&self) -> Reply {
+    pub async fn redeem(&self) -> Reply {
         let form = [
             ("grant_type", "authorization_code"),
             ("code", self.code.as_str()),
@@ -56,7 +58,7 @@ impl Stage {
         self.post("/token", &form).await
     }
 
-    async fn refresh(&self) -> Reply {
+    pub async fn refresh(&self) -> Reply {
         self.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &self.refresh)]).await
     }
 
@@ -88,7 +90,7 @@ impl Stage {
     }
 
     /// And what was not done can be done now.
-    async fn everything_goes_on(&mut self) {
+    pub async fn everything_goes_on(&mut self) {
         assert_eq!(self.silent().await.outcome(), "code");
         assert_eq!(self.redeem().await.status, 200, "the code was not spent");
         assert_eq!(self.refresh().await.status, 200, "nor the refresh token");
@@ -143,7 +145,7 @@ async fn a_full_disk_is_told_loses_nothing_and_is_over_once_there_is_room() {
     let (mut serving, _) = provider.serve();
     let mut stage = Stage::of(&provider).await;
     let (http, address) = (Visitor::http(), provider.place.address());
-    let workers = (0..8).map(|n| Worker::new(&http, &address, n, 4).through_outages());
+    let workers = (0..8).map(|n| Worker::new(&http, &address, n, 4).through_outages(&Arc::default()));
     let mut workers = workers.collect::<Vec<_>>();
     for round in 0..3 {
         let filled = async {

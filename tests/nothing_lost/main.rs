@@ -33,6 +33,7 @@ mod program;
 mod relying_party;
 
 mod commands;
+mod cuts;
 mod full;
 mod kills;
 mod provider;

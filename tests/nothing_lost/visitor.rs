@@ -26,7 +26,7 @@ impl Visitor {
 
     /// What many visitors share.
     pub fn http() -> Client {
-        Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(30)).build().unwrap()
+        Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(60)).build().unwrap()
     }
 
     pub async fn get(&mut self, path: &str) -> Result<Reply> {

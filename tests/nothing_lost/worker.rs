@@ -12,6 +12,9 @@ use reqwest::Client;
 use reqwest::Result;
 use serde_json::Value;
 use std::mem::take;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 pub struct Worker {
     http: Client,
@@ -29,8 +32,8 @@ pub struct Worker {
     pub answered: usize,
     /// Codes whose redemption had been done and was not answered.
     pub unanswered: Vec<String>,
-    /// What an outage makes of a request, where that is not silence.
-    outage: bool,
+    /// An outage may also be "not now"; and when it has been enough of them.
+    outages: Option<Arc<AtomicBool>>,
 }
 
 /// What one code bought.
@@ -75,18 +78,29 @@ impl Worker {
             asked: Asked::Nothing,
             answered: 0,
             unanswered: Vec::new(),
-            outage: false,
+            outages: None,
         }
     }
 
     /// Where the server stays and its database goes: "not now" (503) is an outage too.
-    pub fn through_outages(self) -> Self {
-        Self { outage: true, ..self }
+    pub fn through_outages(self, enough: &Arc<AtomicBool>) -> Self {
+        Self { outages: Some(enough.clone()), ..self }
     }
 
     /// Until the server is gone.
     pub async fn work(&mut self) {
         while self.turn().await.is_ok() {}
+    }
+
+    /// Goes on after each outage with something else, until it has been enough; what was under way in the last one is asked for
+    /// again by [`Self::look`].
+    pub async fn work_again_and_again(&mut self) {
+        let enough = self.outages.clone().unwrap();
+        while !enough.load(Ordering::Relaxed) {
+            if self.turn().await.is_err() && !matches!(self.asked, Asked::Nothing) {
+                return;
+            }
+        }
     }
 
     async fn turn(&mut self) -> std::result::Result<(), Gone> {
@@ -110,7 +124,7 @@ impl Worker {
 
     async fn sign_in(&mut self) -> std::result::Result<String, Gone> {
         let mut visitor = Visitor::new(&self.http, &self.address, &self.source());
-        let reply = match self.outage {
+        let reply = match self.outages.is_some() {
             false => visitor.sign_in(&Request::new(), &self.user).await?,
             true => {
                 let page = visitor.open(&Request::new().path()).await?;
@@ -156,7 +170,7 @@ impl Worker {
 
     /// The reply, unless it says "not now" while that is to be expected.
     fn now(&self, reply: Reply) -> std::result::Result<Reply, Gone> {
-        if self.outage && reply.status == 503 {
+        if self.outages.is_some() && reply.status == 503 {
             assert_eq!(reply.header("retry-after"), "5", "{reply:?}");
             return Err(Gone);
         }
