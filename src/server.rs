@@ -32,7 +32,6 @@ use tokio::signal::unix::signal;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-const MOST_BODY: usize = 64 * 1024;
 const SLOW_REQUEST: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const GRACE_SECONDS: u64 = 10;
@@ -92,7 +91,6 @@ fn serve(app: Data<App>, listener: TcpListener) -> anyhow::Result<Server> {
     let server = HttpServer::new(move || {
         Service::new()
             .app_data(shared.clone())
-            .app_data(web::PayloadConfig::new(MOST_BODY))
             .configure(routes)
             .default_service(web::to(respond::not_found))
             .wrap(from_fn(edge))
