@@ -34,6 +34,7 @@ mod relying_party;
 
 mod commands;
 mod cuts;
+mod floods;
 mod full;
 mod kills;
 mod provider;
