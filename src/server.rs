@@ -28,10 +28,11 @@ use std::fs::TryLockError;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-const MOST_BODY: usize = 64 * 1024;
 const SLOW_REQUEST: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const GRACE_SECONDS: u64 = 10;
@@ -39,6 +40,8 @@ const GRACE_SECONDS: u64 = 10;
 const MAIL_GRACE: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const LOOKS_PER_ROTATION: u64 = 120;
+/// setrlimit(2): a file that may not grow shall be an error like a full disk, and not the end of the process.
+const SIGXFSZ: i32 = 25;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// A server that is bound and not running yet.
@@ -66,6 +69,7 @@ impl Bound {
     pub async fn run(self) -> anyhow::Result<()> {
         let (app, _lock) = (self.app.clone(), self._only_one);
         let server = serve(self.app, self.listener)?;
+        let _taken = signal(SignalKind::from_raw(SIGXFSZ))?;
         let sweeping = tokio::spawn(sweep(app.clone()));
         let watching = tokio::spawn(watch_keys(app.clone().into_inner()));
         let (stop, stopped) = watch::channel(false);
@@ -88,7 +92,6 @@ fn serve(app: Data<App>, listener: TcpListener) -> anyhow::Result<Server> {
     let server = HttpServer::new(move || {
         Service::new()
             .app_data(shared.clone())
-            .app_data(web::PayloadConfig::new(MOST_BODY))
             .configure(routes)
             .default_service(web::to(respond::not_found))
             .wrap(from_fn(edge))

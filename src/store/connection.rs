@@ -15,6 +15,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use std::time::Instant;
 use url::Url;
 
 /// A connection to either database.
@@ -31,11 +35,21 @@ pub enum DatabaseUrl {
     Postgres(Url),
 }
 
-/// Makes connections for a pool.
+/// Makes connections.
 pub struct Manager {
     url: DatabaseUrl,
-    read_only: bool,
+    is_pooled: bool,
+    doubt: Doubt,
 }
+
+/// Since when the connections of a pool are in doubt: one has failed its user, and a database that started anew has cut them all.
+#[derive(Clone, Default)]
+pub struct Doubt(Arc<Mutex<Option<Instant>>>);
+
+/// How long a connection may wait in a pool to be used.
+pub const IDLE: Duration = Duration::from_secs(600);
+/// Who asks is told in time: a statement that waits for a lock, or for the database, is given up.
+const PATIENCE: &str = "SET lock_timeout = '5s'; SET statement_timeout = '10s';";
 
 impl DatabaseUrl {
     /// Reads `sqlite://path` or `postgres://…`; the error is the mend.
@@ -71,12 +85,26 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 impl Manager {
-    pub fn reader(url: DatabaseUrl) -> Self {
-        Self { url, read_only: true }
+    /// For requests: with limits on how long a statement may take; of SQLite to read only.
+    pub fn pooled(url: DatabaseUrl, doubt: Doubt) -> Self {
+        Self { url, is_pooled: true, doubt }
     }
 
     pub fn writer(url: DatabaseUrl) -> Self {
-        Self { url, read_only: false }
+        Self { url, is_pooled: false, doubt: Doubt::default() }
+    }
+}
+
+impl Doubt {
+    pub fn begin(&self) {
+        if let Ok(mut since) = self.0.lock() {
+            *since = Some(Instant::now());
+        }
+    }
+
+    /// As long as a connection from before may still lie in the pool.
+    fn lasts(&self) -> bool {
+        self.0.lock().map_or(true, |since| since.is_some_and(|since| since.elapsed() < 2 * IDLE))
     }
 }
 
@@ -86,17 +114,25 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> Result<Conn, Error> {
         match &self.url {
-            DatabaseUrl::Sqlite(path) => sqlite(path, self.read_only).map(Conn::Sqlite),
+            DatabaseUrl::Sqlite(path) => sqlite(path, self.is_pooled).map(Conn::Sqlite),
             DatabaseUrl::Postgres(url) => {
-                PgConnection::establish(url.as_str()).map(Conn::Postgres).map_err(Error::ConnectionError)
+                let mut c = PgConnection::establish(url.as_str()).map_err(Error::ConnectionError)?;
+                if self.is_pooled {
+                    c.batch_execute(PATIENCE).map_err(Error::QueryError)?;
+                }
+                Ok(Conn::Postgres(c))
             }
         }
     }
 
     fn is_valid(&self, conn: &mut Conn) -> Result<(), Error> {
+        if !self.doubt.lasts() {
+            return Ok(());
+        }
         conn.batch_execute("SELECT 1").map_err(Error::QueryError)
     }
 
+    /// Diesel sees no more than a transaction that was left open: a connection that is cut beside one passes.
     fn has_broken(&self, conn: &mut Conn) -> bool {
         match conn {
             Conn::Sqlite(c) => diesel::r2d2::R2D2Connection::is_broken(c),

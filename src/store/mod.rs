@@ -27,8 +27,12 @@ pub mod throttles;
 pub mod users;
 mod writer;
 
+use crate::base::secret::SecretHash;
+use crate::base::time::Time;
 use connection::Conn;
 use connection::DatabaseUrl;
+use connection::Doubt;
+use connection::IDLE;
 use connection::Manager;
 use diesel::QueryResult;
 use diesel::connection::Connection;
@@ -36,6 +40,9 @@ use diesel::connection::SimpleConnection;
 use diesel::r2d2::Pool;
 use diesel::result::DatabaseErrorKind;
 use diesel::result::Error;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use thiserror::Error;
 use writer::Writer;
@@ -45,6 +52,9 @@ use writer::Writer;
 pub struct Store {
     reads: Pool<Manager>,
     writes: Writes,
+    /// The last write failed, or one since the last that was made to find out.
+    failing: Arc<AtomicBool>,
+    doubt: Doubt,
 }
 
 #[derive(Clone)]
@@ -102,9 +112,9 @@ const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(5);
 impl Store {
     /// Connects to a database that has been migrated.
     pub fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
-        let (manager, size) = match url {
-            DatabaseUrl::Sqlite(_) => (Manager::reader(url.clone()), READERS),
-            DatabaseUrl::Postgres(_) => (Manager::writer(url.clone()), POSTGRES_CONNECTIONS),
+        let size = match url {
+            DatabaseUrl::Sqlite(_) => READERS,
+            DatabaseUrl::Postgres(_) => POSTGRES_CONNECTIONS,
         };
         let writes = match url {
             DatabaseUrl::Sqlite(_) => Writes::One(Writer::start(Manager::writer(url.clone()))?),
@@ -113,8 +123,10 @@ impl Store {
         // None ahead of time: a short command could end while a connection is still being made in the background, which libpq
         // and OpenSSL do not survive.
         let pool = Pool::builder().max_size(size).min_idle(Some(0)).connection_timeout(WAIT_FOR_CONNECTION);
-        let reads = pool.test_on_check_out(false).build(manager).map_err(unavailable)?;
-        Ok(Self { reads, writes })
+        let pool = pool.idle_timeout(Some(IDLE)).test_on_check_out(true);
+        let doubt = Doubt::default();
+        let reads = pool.build(Manager::pooled(url.clone(), doubt.clone())).map_err(unavailable)?;
+        Ok(Self { reads, writes, failing: Arc::default(), doubt })
     }
 
     /// Runs `job` on a connection of its own, outside any transaction.
@@ -132,15 +144,25 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
-        match &self.writes {
+        let written = match &self.writes {
             Writes::One(writer) => writer.run(job).await,
             Writes::Pool => self.on_pool(|c| c.transaction(job)).await,
+        };
+        if let Err(StoreError::Unavailable(_) | StoreError::Query(_)) = written {
+            self.failing.store(true, Ordering::Relaxed);
         }
+        written
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|c| c.batch_execute("SELECT 1")).await
+    /// Whether the database answers; and, where a write has failed, whether it takes one: a full disk can still be read. Only
+    /// then is anything written (attack: whoever may ask could fill the disk); `once` is a name that nobody had before.
+    pub async fn ready(&self, once: SecretHash, now: Time) -> Result<(), StoreError> {
+        self.read(|c| c.batch_execute("SELECT 1")).await?;
+        if self.failing.load(Ordering::Relaxed) {
+            self.write(move |c| replays::first(c, &once, now)).await?;
+            self.failing.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     async fn on_pool<T, F>(&self, job: F) -> Result<T, StoreError>
@@ -148,8 +170,15 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
-        let pool = self.reads.clone();
-        let work = move || job(&mut *pool.get().map_err(unavailable)?).map_err(StoreError::from);
+        let (pool, doubt) = (self.reads.clone(), self.doubt.clone());
+        let work = move || {
+            let mut c = pool.get().map_err(unavailable)?;
+            let done = job(&mut c).map_err(StoreError::from);
+            if let Err(StoreError::Query(_)) = done {
+                doubt.begin();
+            }
+            done
+        };
         tokio::task::spawn_blocking(work).await.map_err(unavailable)?
     }
 }

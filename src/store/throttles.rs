@@ -94,9 +94,11 @@ fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(
 
 /// The row is this transaction's since it was raised.
 fn brake(c: &mut Conn, counter: &Counter, failures: i64, now: Time) -> QueryResult<()> {
-    let (not_before, expires_at) = counter.times(failures, now);
     diesel::update(throttles::table.find(&counter.key))
-        .set((throttles::not_before.eq(not_before), throttles::expires_at.eq(expires_at)))
+        .set((
+            throttles::not_before.eq(counter.not_before(failures, now)),
+            throttles::expires_at.eq(counter.expires_at(failures, now)),
+        ))
         .execute(c)
         .map(drop)
 }
@@ -106,14 +108,13 @@ fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
     diesel::delete(throttles::table.find(&counter.key))
         .filter(throttles::expires_at.le(now.micros()))
         .execute(c)?;
-    let (not_before, expires_at) = counter.times(1, now);
     let inserted = c.transaction(|c| {
         diesel::insert_into(throttles::table)
             .values((
                 throttles::key.eq(&counter.key),
                 throttles::failures.eq(1),
-                throttles::not_before.eq(not_before),
-                throttles::expires_at.eq(expires_at),
+                throttles::not_before.eq(counter.not_before(1, now)),
+                throttles::expires_at.eq(counter.expires_at(1, now)),
             ))
             .execute(c)
     });
@@ -121,13 +122,17 @@ fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
 }
 
 impl Counter {
-    /// Until when it brakes and is remembered, in microseconds. What costs nothing brakes at no time, whatever a clock that
-    /// goes back makes of "now".
-    fn times(&self, failures: i64, now: Time) -> (i64, i64) {
-        let wait = self.wait(failures);
-        let until = now.plus(wait);
-        let not_before = if wait == Seconds(0) { 0 } else { until.micros() };
-        (not_before, until.plus(self.memory).micros())
+    /// Where there is nothing to wait for, no time at all: a try beside this one, or an instance beside us, may have read a clock
+    /// that is a little behind.
+    fn not_before(&self, failures: i64, now: Time) -> i64 {
+        match self.wait(failures) {
+            Seconds(0) => 0,
+            wait => now.plus(wait).micros(),
+        }
+    }
+
+    fn expires_at(&self, failures: i64, now: Time) -> i64 {
+        now.plus(self.wait(failures)).plus(self.memory).micros()
     }
 
     fn wait(&self, failures: i64) -> Seconds {

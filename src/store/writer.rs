@@ -90,6 +90,8 @@ fn batch(c: &mut Conn, first: Job, queue: &mut mpsc::Receiver<Job>) -> (bool, Ve
     };
     if let Err(error) = begun {
         tracing::error!(%error, "no write transaction could be opened");
+        // Those behind would each wait as long again for whoever holds the file.
+        while queue.try_recv().is_ok() {}
         return (false, Vec::new());
     }
     let mut answers = Vec::new();

@@ -9,8 +9,10 @@ use actix_web::Error;
 use actix_web::HttpMessage;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
+use actix_web::body::BodyStream;
 use actix_web::body::BoxBody;
 use actix_web::body::MessageBody;
+use actix_web::dev::Payload;
 use actix_web::dev::ServiceRequest;
 use actix_web::dev::ServiceResponse;
 use actix_web::error::InternalError;
@@ -24,9 +26,11 @@ use actix_web::web::Bytes;
 use actix_web::web::Data;
 use futures_util::FutureExt;
 use ipnet::IpNet;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::time::Duration;
 use std::time::Instant;
 use tokio::time::timeout;
@@ -34,6 +38,7 @@ use tracing::Instrument;
 
 /// Of the request line and the headers together.
 const MOST_HEAD: usize = 16 * 1024;
+const MOST_BODY: usize = 64 * 1024;
 const SLOW_BODY: Duration = Duration::from_secs(10);
 
 /// What an answer that is not a page allows a browser: nothing.
@@ -83,26 +88,41 @@ fn broken(app: &App, id: &str, began: Instant) -> Error {
 
 /// The request with its body read, within the limits of size and time; or the answer to one that is past them.
 async fn taken(mut request: ServiceRequest) -> Result<ServiceRequest, ServiceResponse<BoxBody>> {
-    let refused = |request: ServiceRequest, status: StatusCode| {
-        tracing::info!(status = status.as_u16(), "request.past_limits");
-        request.into_response(HttpResponse::build(status).force_close().finish())
-    };
     let head = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
-    if request.uri().to_string().len() + head.sum::<usize>() > MOST_HEAD {
-        return Err(refused(request, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
-    }
-    match timeout(SLOW_BODY, request.extract::<Bytes>()).await {
+    let head = request.uri().to_string().len() + head.sum::<usize>();
+    let mut payload = BodyStream::new(request.take_payload());
+    let read = async {
+        match head > MOST_HEAD {
+            true => Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+            false => whole(&mut payload).await,
+        }
+    };
+    let status = match timeout(SLOW_BODY, read).await {
         Ok(Ok(body)) => {
             request.set_payload(body.into());
-            Ok(request)
+            return Ok(request);
         }
-        Ok(Err(why)) => {
-            let too_large = why.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE;
-            let broken = StatusCode::BAD_REQUEST;
-            Err(refused(request, if too_large { StatusCode::PAYLOAD_TOO_LARGE } else { broken }))
+        Ok(Err(status)) => status,
+        Err(_) => StatusCode::REQUEST_TIMEOUT,
+    };
+    tracing::info!(status = status.as_u16(), "request.past_limits");
+    let mut refused = HttpResponse::build(status).force_close().finish();
+    // What is left of the body is kept until this is sent (attack: of a chunked body that nobody holds any more, actix takes in
+    // the rest, however long that takes; one that is held and not read ends the connection).
+    refused.extensions_mut().insert(payload);
+    Err(request.into_response(refused))
+}
+
+async fn whole(payload: &mut BodyStream<Payload>) -> Result<Bytes, StatusCode> {
+    let mut body = Vec::new();
+    while let Some(piece) = poll_fn(|context| Pin::new(&mut *payload).poll_next(context)).await {
+        let piece = piece.map_err(|_| StatusCode::BAD_REQUEST)?;
+        if body.len() + piece.len() > MOST_BODY {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        Err(_) => Err(refused(request, StatusCode::REQUEST_TIMEOUT)),
+        body.extend_from_slice(&piece);
     }
+    Ok(body.into())
 }
 
 /// The form in a body (OAuth 2.0 knows no other), as text.

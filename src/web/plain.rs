@@ -7,6 +7,7 @@ use super::logout;
 use super::respond;
 use crate::account;
 use crate::app::App;
+use crate::base::secret::Secret;
 use crate::pages::HomePage;
 use crate::protocol::language::Language;
 use crate::protocol::metadata::SigningAlg;
@@ -33,7 +34,8 @@ pub async fn healthz() -> HttpResponse {
 }
 
 pub async fn readyz(app: Data<App>) -> HttpResponse {
-    match app.store.ping().await {
+    let once = Secret::generate(app.entropy.as_ref()).hash();
+    match app.store.ready(once, app.now()).await {
         Ok(()) => HttpResponse::Ok().content_type("text/plain").body("ready\n"),
         Err(error) => respond::store_json(&error),
     }

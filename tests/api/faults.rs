@@ -96,8 +96,14 @@ async fn a_file_that_somebody_holds_locked_is_503_in_time_and_good_again_after()
     let mut holder = SqliteConnection::establish(app.raw_url.strip_prefix("sqlite://").unwrap()).unwrap();
     holder.batch_execute("BEGIN IMMEDIATE").unwrap();
     let began = Instant::now();
-    let reply = browser.get(&Request::new().path()).await;
-    assert!(is_unavailable(&reply), "{reply:?}");
+    // Many at once: none waits for the others' waiting.
+    let tabs = (0..20).map(|_| {
+        let mut tab = browser.clone();
+        async move { tab.get(&Request::new().path()).await }
+    });
+    for reply in join_all(tabs).await {
+        assert!(is_unavailable(&reply), "{reply:?}");
+    }
     assert!(began.elapsed() < Duration::from_secs(13), "{:?}", began.elapsed());
     // What only reads goes on.
     assert_eq!(browser.get("/").await.page(), "home");

@@ -50,3 +50,16 @@ async fn tries_at_once_are_each_counted_and_none_is_turned_away() {
         assert_eq!(raise(&db.store, taken, NOW).await, Some(NOW.plus(Seconds(2))));
     }
 }
+
+#[tokio::test]
+async fn a_try_whose_clock_is_a_little_behind_is_not_braked_by_the_one_beside_it() {
+    for db in databases() {
+        for behind in [0, 1, 2] {
+            let now = NOW.minus(Seconds(behind));
+            assert_eq!(raise(&db.store, 3, now).await, None, "{}", db.name);
+        }
+        // Those that are beyond the free ones wait, whatever the clock.
+        assert_eq!(raise(&db.store, 3, NOW).await, None);
+        assert_eq!(raise(&db.store, 3, NOW.minus(Seconds(1))).await, Some(NOW.plus(Seconds(2))));
+    }
+}
