@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { plugIn, SECURITY_KEY } from './support/authenticator.js';
 import { accessible } from './support/axe.js';
 import { button, openWindow, press, shoot, shown, startBrowser } from './support/browser.js';
+import { use } from './support/factors.js';
 import { PASSWORD, startProvider } from './support/provider.js';
 import { startShop } from './support/shop.js';
 import { code } from './support/totp.js';
@@ -68,10 +69,8 @@ test('a passkey is made on the account page and signs in by the button', async (
   await at(page, 'login');
   await shoot(page, 'login-with-passkey');
   await accessible(page);
-  await phone.tap(async () => {
-    await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
-    await at(page, 'callback');
-  });
+  assert.equal(await page.getByRole('button', { name: 'Sign in with a passkey' }).count(), 1);
+  await use(page, phone, 'body[data-page=callback]');
   assert.match(page.url(), /[?&]code=/);
   assert.deepEqual(complaints, []);
 });
@@ -134,10 +133,7 @@ test('a step-up asks for the passkey by itself after a click, takes another way 
   assert.match(page.url(), /error=unmet_authentication_requirements/);
   await page.goto(shop.request({ acr_values: MFA, prompt: 'login' }));
   await at(page, 'passkey');
-  await phone.tap(async () => {
-    await button(page, 'continue').click();
-    await at(page, 'callback');
-  });
+  await use(page, phone, 'body[data-page=callback]');
   assert.match(page.url(), /[?&]code=/);
 });
 
@@ -193,10 +189,7 @@ test('a security key counts beside a password, and a passkey that was removed is
   await page.goto(shop.request({ acr_values: MFA, max_age: '0' }));
   await at(page, 'passkey');
   assert.equal(await button(page, 'continue').innerText(), 'Use your security key');
-  await key.tap(async () => {
-    await button(page, 'continue').click();
-    await at(page, 'password');
-  });
+  await use(page, key, 'body[data-page=password]');
   await page.fill('input[name=password]', PASSWORD);
   await press(page, 'continue');
   await at(page, 'callback');
@@ -255,10 +248,7 @@ test('password managers are told which passkeys are good, and which one is not a
   });
   await press(page, 'remove');
   if ((await shown(page)) === 'passkey')
-    await phone.tap(async () => {
-      await button(page, 'continue').click();
-      await at(page, 'account-passkeys');
-    });
+    await use(page, phone, 'body[data-page=account-passkeys]');
   const none = await told('signalAllAcceptedCredentials', (said) => said.allAcceptedCredentialIds.length === 0);
   assert.deepEqual(none, { ...own, allAcceptedCredentialIds: [] });
   await page.goto(`${provider.issuer}/`);
