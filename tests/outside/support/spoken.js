@@ -14,6 +14,7 @@ const VOLATILE = [
   [/\b([A-Z2-7]{4} ){3,}[A-Z2-7]{1,4}\b/g, '(secret)'],
   [/\b\d{1,2} (January|February|March|April|May|June|July|August|September|October|November|December) \d{4}\b/g, '(day)'],
   [/\b\d{1,2}\.\d{1,2}\.\d{4}\b/g, '(day)'],
+  [/\b\d{2}:\d{2}\b/g, '(time)'],
 ];
 
 const plain = (text) => VOLATILE.reduce((all, [what, name]) => all.replace(what, name), text);

@@ -47,6 +47,13 @@ export const STOPS = [
   ['recovery-codes', (at) => at.account('codes')],
   ['account-passkeys', async (at) => (await at.inside(EMPTY), at.page.goto(`${at.provider.issuer}/account/passkeys`))],
   ['account-passkeys+one', (at) => at.withPasskey()],
+  ['account-passkeys+app', async (at) => (await at.inside({ totp: true }), at.page.goto(`${at.provider.issuer}/account/passkeys`))],
+  ['enrol-passkey+lost', (at) => at.lost()],
+  ['account-passkeys+replacing', async (at) => (await at.lost(), at.register('account-passkeys'))],
+  ['account-password', async (at) => (await at.inside(EMPTY), at.page.goto(`${at.provider.issuer}/account/password`))],
+  ['account-password+wrong', async (at) => (await at.inside(EMPTY), await at.page.goto(`${at.provider.issuer}/account/password`), at.say({ password: 'password1' }))],
+  ['account-recovery', (at) => at.page.goto(`${at.provider.issuer}/account/recovery?cancel=of-the-mail`)],
+  ['account-recovery+nothing', async (at) => (await at.page.goto(`${at.provider.issuer}/account/recovery?cancel=used`), press(at.page, 'continue'))],
   ['consent', async (at) => (await at.inside(), at.ask({ client_id: at.asking, scope: 'openid profile email' }))],
   ['consent+offline', async (at) => (await at.inside(), at.ask({ client_id: at.asking, scope: 'openid offline_access', prompt: 'consent' }))],
   ['logout', async (at) => (await at.inside(), at.page.goto(`${at.provider.issuer}/logout`))],
@@ -96,13 +103,26 @@ export async function walker({ provider, shop, asking }, page, authenticator) {
       await page.goto(`${provider.issuer}/account/passkeys`);
       await press(page, action);
     },
+    register: (next) =>
+      authenticator.tap(async () => {
+        await button(page, 'continue').click();
+        await page.locator(`body[data-page=${next}]`).waitFor();
+      }),
     async withPasskey() {
       await at.account('continue');
-      await authenticator.tap(async () => {
-        await button(page, 'continue').click();
-        await page.locator('body[data-page=recovery-codes]').waitFor();
-      });
+      await at.register('recovery-codes');
       await press(page, 'decline');
+    },
+    /** Somebody who is about to register another passkey for the one that they have lost. */
+    async lost() {
+      await at.account('continue');
+      await at.register('recovery-codes');
+      const code = await page.locator('li code').first().textContent();
+      await press(page, 'continue');
+      await authenticator.forget();
+      await press(page, 'lost');
+      await at.say({ password: PASSWORD });
+      await at.say({ code });
     },
     async withCodes() {
       await at.account('codes');
