@@ -1,4 +1,4 @@
-.PHONY: help run code test lint bench clean
+.PHONY: help run code test lint bench soak clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -19,6 +19,9 @@ lint: ## formatting and lints, as strict as they get
 
 bench: ## what flows cost, and whether that is what they shall cost at most; takes some minutes
 	@scripts/bench
+
+soak: ## the hard tests in great numbers, fuzzing, an hour of load; takes hours
+	@scripts/soak
 
 clean: ## forget what was built
 	cargo clean

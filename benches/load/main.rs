@@ -43,7 +43,7 @@ fn main() {
     }
 }
 
-/// `only`: the one part that is wanted.
+/// `only`: the one part that is wanted; `hour` must be named.
 async fn bench(only: Option<&str>) -> Verdict {
     let seconds = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3.0);
     let span = Duration::from_secs_f64(seconds);
@@ -57,6 +57,9 @@ async fn bench(only: Option<&str>) -> Verdict {
     }
     if wanted("size") {
         size(&Place::sqlite(), span, &mut verdict).await;
+    }
+    if only == Some("hour") {
+        hour(&Place::sqlite(), &mut verdict).await;
     }
     verdict
 }
@@ -121,6 +124,25 @@ async fn size(place: &Place, span: Duration, verdict: &mut Verdict) {
     swept.print_as("silent code flow, while a million rows are swept", MOST);
     assert!(fill::expired_left(place) > 0, "the sweep was over before it was measured");
     verdict.at_most("p99 while a million rows are swept over that before", swept.p99 / before, 2.0);
+}
+
+/// Memory over a long load: what it has reached after its first tenth is what it stays at. `BENCH_MINUTES`: 60.
+async fn hour(place: &Place, verdict: &mut Verdict) {
+    let minutes = std::env::var("BENCH_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(60_u32);
+    place.prepare(MOST);
+    let server = place.serve();
+    let people = client::sign_in_all(place, &server, MOST, With::PasswordAndTotp).await;
+    println!("\n## {minutes} minutes of load (SQLite)\n");
+    let mut memory = Vec::new();
+    for minute in 0..minutes {
+        let flow = Flow::ALL[minute as usize % Flow::ALL.len()];
+        run(&server, &people, flow, Duration::from_secs(60)).await;
+        memory.push(server.memory());
+    }
+    let (first, rest) = memory.split_at(memory.len().div_ceil(10));
+    let most = |part: &[u64]| part.iter().copied().max().unwrap_or_default() as f64;
+    println!("Resident memory, MiB, minute by minute: {memory:?}");
+    verdict.at_most("memory after, over that in the first tenth", most(rest) / most(first), 1.25);
 }
 
 impl Server {
