@@ -14,6 +14,7 @@ use serde_json::Value;
 use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 pub struct Worker {
@@ -29,7 +30,7 @@ pub struct Worker {
     looked_at: (usize, usize),
     asked: Asked,
     /// Writes that were answered.
-    pub answered: usize,
+    pub answered: Arc<AtomicUsize>,
     /// Codes whose redemption had been done and was not answered.
     pub unanswered: Vec<String>,
     /// An outage may also be "not now"; and when it has been enough of them.
@@ -76,7 +77,7 @@ impl Worker {
             families: Vec::new(),
             looked_at: (0, 0),
             asked: Asked::Nothing,
-            answered: 0,
+            answered: Arc::default(),
             unanswered: Vec::new(),
             outages: None,
         }
@@ -111,7 +112,7 @@ impl Worker {
             let reply = self.sessions[last].get(&silent()).await?;
             self.now(reply)?.answer()["code"].clone()
         };
-        self.answered += 1;
+        self.answered.fetch_add(1, Ordering::Relaxed);
         let family = self.redeem(code).await?;
         for _ in 0..any(4) {
             self.refresh(family).await?;
@@ -143,7 +144,7 @@ impl Worker {
         let reply = self.redeemed(&code).await?;
         let bought = success(&self.now(reply)?);
         self.asked = Asked::Nothing;
-        self.answered += 1;
+        self.answered.fetch_add(1, Ordering::Relaxed);
         self.families.push(Family::of(code, &bought));
         Ok(self.families.len() - 1)
     }
@@ -153,7 +154,7 @@ impl Worker {
         let reply = self.refreshed(&self.families[at].refresh.clone()).await?;
         let bought = success(&self.now(reply)?);
         self.asked = Asked::Nothing;
-        self.answered += 1;
+        self.answered.fetch_add(1, Ordering::Relaxed);
         self.families[at].goes_on(&bought);
         Ok(())
     }
@@ -163,7 +164,7 @@ impl Worker {
         let reply = self.post("/revoke", &[("token", &self.families[at].refresh.clone())]).await?;
         assert_eq!(self.now(reply)?.status, 200);
         self.asked = Asked::Nothing;
-        self.answered += 1;
+        self.answered.fetch_add(1, Ordering::Relaxed);
         self.families[at].revoked = true;
         Ok(())
     }
