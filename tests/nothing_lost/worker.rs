@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
 pub struct Worker {
     http: Client,
@@ -52,9 +54,12 @@ enum Asked {
     #[default]
     Nothing,
     Redeem(String),
-    Refresh(usize),
+    /// And since when.
+    Refresh(usize, Instant),
     Revoke(usize),
 }
+
+const LOST_ANSWER: Duration = Duration::from_secs(10);
 
 /// Nothing came back, or "not now".
 pub struct Gone;
@@ -150,7 +155,7 @@ impl Worker {
     }
 
     async fn refresh(&mut self, at: usize) -> std::result::Result<(), Gone> {
-        self.asked = Asked::Refresh(at);
+        self.asked = Asked::Refresh(at, Instant::now());
         let reply = self.refreshed(&self.families[at].refresh.clone()).await?;
         let bought = success(&self.now(reply)?);
         self.asked = Asked::Nothing;
@@ -214,13 +219,22 @@ impl Worker {
                     self.unanswered.push(code);
                 }
             }
-            Asked::Refresh(at) => {
+            Asked::Refresh(at, since) => {
                 let presented = self.families[at].refresh.clone();
-                let bought = success(&self.refreshed(&presented).await.unwrap());
-                let again = success(&self.refreshed(&presented).await.unwrap());
-                assert_eq!(bought["refresh_token"], again["refresh_token"], "one successor");
-                self.families[at].goes_on(&bought);
                 self.looked_at.1 = self.looked_at.1.min(at);
+                let reply = self.refreshed(&presented).await.unwrap();
+                // On a machine that was busy for longer than a lost answer may be repeated, it is reuse.
+                if is_invalid_grant(&reply) && since.elapsed() > LOST_ANSWER {
+                    self.families[at].revoked = true;
+                    return;
+                }
+                assert_eq!(reply.status, 200, "asked again after {:?}: {reply:?}", since.elapsed());
+                let bought = success(&reply);
+                if since.elapsed() < LOST_ANSWER / 2 {
+                    let again = success(&self.refreshed(&presented).await.unwrap());
+                    assert_eq!(bought["refresh_token"], again["refresh_token"], "one successor");
+                }
+                self.families[at].goes_on(&bought);
             }
             Asked::Revoke(at) => {
                 let token = self.families[at].refresh.clone();
