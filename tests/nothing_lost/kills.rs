@@ -6,12 +6,16 @@ use crate::times;
 use crate::visitor::Visitor;
 use crate::worker::Worker;
 use futures_util::future::join_all;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+use std::time::Instant;
 use stepgate::base::secret::Secret;
 use tokio::time::sleep;
 
 const PEOPLE: usize = 8;
 const WORKERS: usize = 16;
+/// Writes that are answered before the next kill, at least.
+const EACH_TIME: usize = 25;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_kills_under_load_on_sqlite() {
@@ -28,11 +32,19 @@ async fn survives_kills(database: &str) {
     let provider = Provider::on(database, PEOPLE);
     let (http, address) = (Visitor::http(), provider.place.address());
     let mut workers = (0..WORKERS).map(|n| Worker::new(&http, &address, n, PEOPLE)).collect::<Vec<_>>();
+    let counts = workers.iter().map(|worker| worker.answered.clone()).collect::<Vec<_>>();
+    let answered = || counts.iter().map(|count| count.load(Ordering::Relaxed)).sum::<usize>();
     let (mut serving, _) = provider.serve();
     let mut slowest = Duration::ZERO;
     for kill in 0..kills {
         let killed = async {
-            sleep(Duration::from_micros(100_000 + any(400_000))).await;
+            // On a busy machine, too, there is something to lose.
+            let (enough, began) = (answered() + EACH_TIME, Instant::now());
+            while answered() < enough {
+                assert!(began.elapsed() < Duration::from_secs(60), "{database}: nobody is answered");
+                sleep(Duration::from_millis(5)).await;
+            }
+            sleep(Duration::from_micros(any(300_000))).await;
             serving.0.kill().unwrap();
             serving.0.wait().unwrap();
         };
@@ -48,9 +60,7 @@ async fn survives_kills(database: &str) {
     join_all(workers.iter_mut().map(Worker::look_at_all)).await;
     provider.is_whole();
     unanswered_codes_are_worth_nothing(&provider, &workers);
-    let answered = workers.iter().map(|worker| worker.answered).sum::<usize>();
-    println!("{database}: {answered} writes answered, {kills} kills, slowest start {slowest:?}");
-    assert!(answered > 25 * kills, "{database}: {answered} writes answered are too few to show anything");
+    println!("{database}: {} writes answered, {kills} kills, slowest start {slowest:?}", answered());
     // Within the ten seconds in which a refresh whose answer was lost may be repeated.
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }

@@ -3,7 +3,7 @@
 //!
 //! The default is small enough for `make test`. For a soak, by environment variable:
 //!
-//! - `STEPGATE_KILLS`: how often `serve` is killed under load, on each database (20), and how often while a passkey is removed (8)
+//! - `STEPGATE_KILLS`: how often `serve` is killed under load, on each database (20)
 //! - `STEPGATE_COMMAND_KILLS`: how often each command is killed, on each database (30 resets, 20 migrations)
 //! - `STEPGATE_CUTS`: how often the connections to PostgreSQL are cut under load (15)
 //! - `STEPGATE_CONNECTIONS`: how many idle connections are held (500; `ulimit -n` has to allow three times as many)

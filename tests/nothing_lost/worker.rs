@@ -14,7 +14,10 @@ use serde_json::Value;
 use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
 pub struct Worker {
     http: Client,
@@ -29,7 +32,7 @@ pub struct Worker {
     looked_at: (usize, usize),
     asked: Asked,
     /// Writes that were answered.
-    pub answered: usize,
+    pub answered: Arc<AtomicUsize>,
     /// Codes whose redemption had been done and was not answered.
     pub unanswered: Vec<String>,
     /// An outage may also be "not now"; and when it has been enough of them.
@@ -51,9 +54,12 @@ enum Asked {
     #[default]
     Nothing,
     Redeem(String),
-    Refresh(usize),
+    /// And since when.
+    Refresh(usize, Instant),
     Revoke(usize),
 }
+
+const LOST_ANSWER: Duration = Duration::from_secs(10);
 
 /// Nothing came back, or "not now".
 pub struct Gone;
@@ -76,7 +82,7 @@ impl Worker {
             families: Vec::new(),
             looked_at: (0, 0),
             asked: Asked::Nothing,
-            answered: 0,
+            answered: Arc::default(),
             unanswered: Vec::new(),
             outages: None,
         }
@@ -111,7 +117,7 @@ impl Worker {
             let reply = self.sessions[last].get(&silent()).await?;
             self.now(reply)?.answer()["code"].clone()
         };
-        self.answered += 1;
+        self.answered.fetch_add(1, Ordering::Relaxed);
         let family = self.redeem(code).await?;
         for _ in 0..any(4) {
             self.refresh(family).await?;
@@ -143,17 +149,17 @@ impl Worker {
         let reply = self.redeemed(&code).await?;
         let bought = success(&self.now(reply)?);
         self.asked = Asked::Nothing;
-        self.answered += 1;
+        self.answered.fetch_add(1, Ordering::Relaxed);
         self.families.push(Family::of(code, &bought));
         Ok(self.families.len() - 1)
     }
 
     async fn refresh(&mut self, at: usize) -> std::result::Result<(), Gone> {
-        self.asked = Asked::Refresh(at);
+        self.asked = Asked::Refresh(at, Instant::now());
         let reply = self.refreshed(&self.families[at].refresh.clone()).await?;
         let bought = success(&self.now(reply)?);
         self.asked = Asked::Nothing;
-        self.answered += 1;
+        self.answered.fetch_add(1, Ordering::Relaxed);
         self.families[at].goes_on(&bought);
         Ok(())
     }
@@ -163,7 +169,7 @@ impl Worker {
         let reply = self.post("/revoke", &[("token", &self.families[at].refresh.clone())]).await?;
         assert_eq!(self.now(reply)?.status, 200);
         self.asked = Asked::Nothing;
-        self.answered += 1;
+        self.answered.fetch_add(1, Ordering::Relaxed);
         self.families[at].revoked = true;
         Ok(())
     }
@@ -213,13 +219,22 @@ impl Worker {
                     self.unanswered.push(code);
                 }
             }
-            Asked::Refresh(at) => {
+            Asked::Refresh(at, since) => {
                 let presented = self.families[at].refresh.clone();
-                let bought = success(&self.refreshed(&presented).await.unwrap());
-                let again = success(&self.refreshed(&presented).await.unwrap());
-                assert_eq!(bought["refresh_token"], again["refresh_token"], "one successor");
-                self.families[at].goes_on(&bought);
                 self.looked_at.1 = self.looked_at.1.min(at);
+                let reply = self.refreshed(&presented).await.unwrap();
+                // On a machine that was busy for longer than a lost answer may be repeated, it is reuse.
+                if is_invalid_grant(&reply) && since.elapsed() > LOST_ANSWER {
+                    self.families[at].revoked = true;
+                    return;
+                }
+                assert_eq!(reply.status, 200, "asked again after {:?}: {reply:?}", since.elapsed());
+                let bought = success(&reply);
+                if since.elapsed() < LOST_ANSWER / 2 {
+                    let again = success(&self.refreshed(&presented).await.unwrap());
+                    assert_eq!(bought["refresh_token"], again["refresh_token"], "one successor");
+                }
+                self.families[at].goes_on(&bought);
             }
             Asked::Revoke(at) => {
                 let token = self.families[at].refresh.clone();
