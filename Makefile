@@ -1,4 +1,4 @@
-.PHONY: help run code test lint clean
+.PHONY: help run code test lint fuzz clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -15,7 +15,11 @@ test: ## everything, on both databases; installs what it needs
 lint: ## formatting and lints, as strict as they get
 	@scripts/install
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+fuzz: ## a minute for each parser, to find an input that breaks it; installs what it needs
+	@scripts/fuzz
 
 clean: ## forget what was built
 	cargo clean
