@@ -52,6 +52,8 @@ fn basic(header: &str, id: &str, secret: &str) {
     let (scheme, encoded) = header.split_once(' ').unwrap();
     assert!(scheme.eq_ignore_ascii_case("basic"));
     let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).unwrap()).unwrap();
+    // RFC 6749 appendix B: what is form-encoded has none.
+    assert!(!decoded.contains('&'), "{decoded}");
     let (first, second) = decoded.split_once(':').unwrap();
     let half = |text: &str| form::given(&format!("v={text}"), "v");
     assert_eq!((half(first), half(second)), (vec![id.to_owned()], vec![secret.to_owned()]));
