@@ -1,4 +1,5 @@
 .PHONY: help run code test lint bench soak clean
+.PHONY: help run code test lint fuzz clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -15,6 +16,7 @@ test: ## everything, on both databases; installs what it needs
 lint: ## formatting and lints, as strict as they get
 	@scripts/install
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 
 bench: ## what flows cost, and whether that is what they shall cost at most; takes some minutes
@@ -22,6 +24,8 @@ bench: ## what flows cost, and whether that is what they shall cost at most; tak
 
 soak: ## the hard tests in great numbers, fuzzing, an hour of load; takes hours
 	@scripts/soak
+fuzz: ## a minute for each parser, to find an input that breaks it; installs what it needs
+	@scripts/fuzz
 
 clean: ## forget what was built
 	cargo clean

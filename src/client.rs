@@ -6,6 +6,7 @@ use crate::base::id::ClientId;
 use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
+use crate::config::Issuer;
 use crate::jose::assertion::claimed_client;
 use crate::jose::assertion::verify;
 use crate::protocol::error::ErrorCode;
@@ -56,22 +57,23 @@ pub struct Caller<'a> {
 }
 
 /// What a client presents (RFC 6749 §2.3).
-struct Presented {
-    id: ClientId,
-    proof: Proof,
+#[derive(Debug)]
+pub struct Presented {
+    pub id: ClientId,
+    pub proof: Proof,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Proof {
+pub enum Proof {
     None,
     Secret(AuthMethod, Secret),
     Assertion(String),
 }
 
 /// What an assertion is good for, once.
-struct Once {
+pub struct Once {
     jti: SecretHash,
-    until: Time,
+    pub until: Time,
 }
 
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -126,7 +128,7 @@ pub async fn authenticate(
     let client = known.ok_or_else(refused)?;
     match &presented.proof {
         Proof::Assertion(assertion) => {
-            let once = asserted(app, &client, assertion).ok_or_else(refused)?;
+            let once = asserted(&app.config.issuer, app.now(), &client, assertion).ok_or_else(refused)?;
             if !app.store.write(move |c| replays::first(c, &once.jti, once.until)).await? {
                 return Err(refused());
             }
@@ -149,7 +151,7 @@ fn is_proved(client: &Client, proof: &Proof) -> bool {
 }
 
 /// RFC 7523 §3: about this client, for this server, for minutes, under a key that the client registered.
-fn asserted(app: &App, client: &Client, assertion: &str) -> Option<Once> {
+pub fn asserted(issuer: &Issuer, now: Time, client: &Client, assertion: &str) -> Option<Once> {
     let metadata = &client.metadata;
     if metadata.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt {
         return None;
@@ -158,9 +160,8 @@ fn asserted(app: &App, client: &Client, assertion: &str) -> Option<Once> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let about_itself = [text("iss"), text("sub")].iter().all(|id| *id == Some(client.id.as_str()));
     // One string: a list could name another server, where the assertion would be good too.
-    let issuer = &app.config.issuer;
     let for_us = text("aud").is_some_and(|aud| aud == issuer.as_str() || aud == issuer.url("/token"));
-    let now = app.now().unix_seconds();
+    let now = now.unix_seconds();
     let time = |name: &str| claims.get(name).map(|value| value.as_f64().map(|seconds| seconds as i64));
     let exp = time("exp")??;
     let timely = exp > now && exp <= now + LONGEST_ASSERTION;
@@ -172,7 +173,8 @@ fn asserted(app: &App, client: &Client, assertion: &str) -> Option<Once> {
     })
 }
 
-fn presented(authorization: Option<&str>, parameters: &Parameters) -> Result<Presented, Fault> {
+/// Who a request says that it is of, and by what; nothing of it is believed yet.
+pub fn presented(authorization: Option<&str>, parameters: &Parameters) -> Result<Presented, Fault> {
     let id = parameters.one("client_id")?;
     let secret = parameters.one("client_secret")?;
     let assertion = parameters.one("client_assertion")?;

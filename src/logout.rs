@@ -80,7 +80,7 @@ pub async fn confirmed(
 async fn receive(app: &App, parameters: &Parameters) -> Result<Request, LogoutError> {
     parameters.all_sound().map_err(LogoutError::Fault)?;
     let one = |name| parameters.one(name).map_err(LogoutError::Fault);
-    let hint = one("id_token_hint")?.and_then(|hint| id_token::read(app, hint));
+    let hint = one("id_token_hint")?.and_then(|hint| id_token::read(&app.keys, &app.config.issuer, hint));
     let named = one("client_id")?.map(ClientId::from_text);
     if let (Some(hint), Some(named)) = (&hint, &named)
         && hint.client != *named

@@ -10,10 +10,12 @@ use crate::base::id::ClientId;
 use crate::base::id::UserId;
 use crate::client;
 use crate::client::Client;
+use crate::config::Config;
 use crate::interaction::Asker;
 use crate::interaction::approval::Approval;
 use crate::interaction::approval::AskedScope;
 use crate::interaction::approval::ResourceName;
+use crate::jose::keyring::Keyring;
 use crate::mint::granted::GrantedRequest;
 use crate::mint::granted::GrantedResource;
 use crate::mint::id_token;
@@ -49,26 +51,44 @@ pub struct AuthorizationRequest {
 
 pub async fn receive(app: &App, parameters: &Parameters) -> Result<AuthorizationRequest, AuthorizeError> {
     let client = the_client(app, parameters).await?;
-    let address = the_address(&client, parameters)?.with_mode(response_mode(parameters));
-    let told = |fault: Fault| AuthorizeError::Client(Box::new(address.clone()), fault);
-    let state = parameters.one("state").map_err(told)?;
-    let address = address.clone().with_state(state);
+    let address = return_address(&client, parameters)?;
     let told = |fault: Fault| AuthorizeError::Client(Box::new(address.clone()), fault);
     shape(&client, parameters).map_err(told)?;
     let identifiers = parameters.many("resource").map_err(told)?;
     let resources = resource_servers(app, &identifiers).await?.map_err(told)?;
-    let wishes = wishes(app, &client, parameters).map_err(told)?;
+    read(&app.config, &app.keys, client, &address, &resources, parameters).map_err(told)
+}
+
+/// Where the client is answered, with its state if that is sound.
+pub fn return_address(client: &Client, parameters: &Parameters) -> Result<ReturnAddress, AuthorizeError> {
+    let address = the_address(client, parameters)?.with_mode(response_mode(parameters));
+    match parameters.one("state") {
+        Ok(state) => Ok(address.with_state(state)),
+        Err(fault) => Err(AuthorizeError::Client(Box::new(address), fault)),
+    }
+}
+
+/// What a request of sound shape asks for, of `client` and of the resource servers that it names. Pure.
+pub fn read(
+    config: &Config,
+    keys: &Keyring,
+    client: Client,
+    address: &ReturnAddress,
+    resources: &[Client],
+    parameters: &Parameters,
+) -> Result<AuthorizationRequest, Fault> {
+    let wishes = wishes(config, keys, &client, parameters)?;
     let metadata = resources.iter().map(|server| server.metadata.clone()).collect::<Vec<_>>();
-    let need = need(&wishes, &client.metadata, &metadata, &app.config.policy).map_err(told)?;
-    let granted = granted(&client, &address, parameters, &resources).map_err(told)?;
-    let login_hint = parameters.one("login_hint").map_err(told)?.map(str::to_owned);
-    let language = parameters.one("ui_locales").map_err(told)?.and_then(Language::of_ui_locales);
+    let need = need(&wishes, &client.metadata, &metadata, &config.policy)?;
+    let granted = granted(&client, address, parameters, resources)?;
+    let login_hint = parameters.one("login_hint")?.map(str::to_owned);
+    let language = parameters.one("ui_locales")?.and_then(Language::of_ui_locales);
     let select_account = wishes.prompt.select_account;
     let create = wishes.prompt.create && need.subject.is_none();
-    let approval = approval(&client, wishes.prompt.consent, &granted, &resources);
+    let approval = approval(&client, wishes.prompt.consent, &granted, resources);
     Ok(AuthorizationRequest {
         client,
-        address,
+        address: address.clone(),
         need,
         select_account,
         create,
@@ -114,7 +134,8 @@ fn response_mode(parameters: &Parameters) -> ResponseMode {
     }
 }
 
-fn shape(client: &Client, parameters: &Parameters) -> Result<(), Fault> {
+/// What concerns no other party than the client.
+pub fn shape(client: &Client, parameters: &Parameters) -> Result<(), Fault> {
     // OIDC Core §6: not built, and judged before anything that a request object could have replaced.
     if !matches!(parameters.one("request"), Ok(None)) {
         return Err(Fault::new(
@@ -172,8 +193,13 @@ async fn resource_servers(
     Ok(Ok(known))
 }
 
-fn wishes(app: &App, client: &Client, parameters: &Parameters) -> Result<Wishes, Fault> {
-    let prompt = parameters.one("prompt")?.map(|raw| Prompt::parse(raw, app.config.create_accounts));
+fn wishes(
+    config: &Config,
+    keys: &Keyring,
+    client: &Client,
+    parameters: &Parameters,
+) -> Result<Wishes, Fault> {
+    let prompt = parameters.one("prompt")?.map(|raw| Prompt::parse(raw, config.create_accounts));
     let prompt = prompt.transpose()?.unwrap_or_default();
     let claims = claims(parameters)?;
     let acr_values =
@@ -182,7 +208,7 @@ fn wishes(app: &App, client: &Client, parameters: &Parameters) -> Result<Wishes,
         prompt,
         max_age: parameters.one("max_age")?.map(parse_max_age).transpose()?,
         acr_values: acr_values.map(|list| list.to_vec()).unwrap_or_default(),
-        subject: subject(app, client, parameters, claims.sub)?,
+        subject: subject(config, keys, client, parameters, claims.sub)?,
         acr_claim: claims.acr,
     })
 }
@@ -193,7 +219,8 @@ fn claims(parameters: &Parameters) -> Result<ClaimsRequest, Fault> {
 
 /// OIDC Core §3.1.2.1 and §5.5.1: the one user that the answer must be about.
 fn subject(
-    app: &App,
+    config: &Config,
+    keys: &Keyring,
     client: &Client,
     parameters: &Parameters,
     claimed: Option<String>,
@@ -201,7 +228,7 @@ fn subject(
     let hinted = match parameters.one("id_token_hint")? {
         None => None,
         Some(hint) => {
-            let hint = id_token::read(app, hint).filter(|hint| hint.client == client.id);
+            let hint = id_token::read(keys, &config.issuer, hint).filter(|hint| hint.client == client.id);
             Some(hint.map(|hint| hint.subject).ok_or_else(|| {
                 Fault::invalid_request(
                     "id_token_hint is not an ID token that was issued to this client here.",

@@ -7,6 +7,8 @@ use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::secret::base64url;
 use crate::base::time::Time;
+use crate::config::Issuer;
+use crate::jose::keyring::Keyring;
 use crate::jose::keyring::SignError;
 use crate::protocol::metadata::SigningAlg;
 use crate::store::grants::Grant;
@@ -59,10 +61,11 @@ pub struct Hint {
     pub session: SessionId,
 }
 
-pub fn read(app: &App, hint: &str) -> Option<Hint> {
-    let verified = app.keys.verify(hint)?;
+/// `None` for what `keys` did not sign as an ID token of `issuer`.
+pub fn read(keys: &Keyring, issuer: &Issuer, hint: &str) -> Option<Hint> {
+    let verified = keys.verify(hint)?;
     let text = |name: &str| verified.claims.get(name).and_then(Value::as_str);
-    if verified.typ.as_deref() != Some(TYPE) || text("iss") != Some(app.config.issuer.as_str()) {
+    if verified.typ.as_deref() != Some(TYPE) || text("iss") != Some(issuer.as_str()) {
         return None;
     }
     Some(Hint {

@@ -2,6 +2,7 @@
 //! other members only the names are kept.
 
 use super::error::Fault;
+use super::json;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -31,8 +32,8 @@ const MOST_VALUES: usize = 50;
 
 impl ClaimsRequest {
     pub fn parse(raw: &str) -> Result<Self, Fault> {
-        let Ok(Value::Object(request)) = serde_json::from_str(raw) else {
-            return Err(bad("is not a JSON object"));
+        let Ok(Value::Object(request)) = json::parse(raw) else {
+            return Err(bad("is not a JSON object that names each member once"));
         };
         let id_token = section(&request, "id_token")?;
         let userinfo = section(&request, "userinfo")?;
@@ -149,6 +150,21 @@ mod tests {
             r#"{"id_token":{"sub":{"value":"a"}},"userinfo":{"sub":{"value":"b"}}}"#,
         ] {
             assert!(ClaimsRequest::parse(raw).is_err(), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_given_twice_is_refused_however_it_is_written() {
+        let strong = r#""acr":{"essential":true,"value":"phr"}"#;
+        let twice = "invalid_request: claims is not a JSON object that names each member once.";
+        for raw in [
+            format!(r#"{{"id_token":{{{strong},"acr":null}}}}"#),
+            format!(r#"{{"id_token":{{{strong},"\u0061cr":null}}}}"#),
+            format!(r#"{{"id_token":{{{strong}}},"id_token":{{}}}}"#),
+            r#"{"id_token":{"acr":{"value":"phr","value":"pwd"}}}"#.to_owned(),
+            r#"{"userinfo":{"sub":{"value":"a","value":"a"}}}"#.to_owned(),
+        ] {
+            assert_eq!(ClaimsRequest::parse(&raw).unwrap_err().to_string(), twice, "{raw}");
         }
     }
 

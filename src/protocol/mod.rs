@@ -2,6 +2,7 @@
 
 pub mod claims_request;
 pub mod error;
+pub mod json;
 pub mod language;
 pub mod list;
 pub mod metadata;

@@ -20,6 +20,7 @@ enum Broken {
 
 const MOST_PARAMETERS: usize = 100;
 const LONGEST: usize = 2048;
+const LONGEST_NAME: usize = 100;
 /// `claims`, hints and assertions are whole documents.
 const LONGEST_DOCUMENT: usize = 8192;
 /// RFC 8707 §2 lets a client name several resources.
@@ -50,7 +51,10 @@ impl Parameters {
             None | Some([]) => Ok(None),
             Some([Ok(value)]) => Ok(Some(value)),
             Some([Err(broken)]) => Err(complaint(name, *broken)),
-            Some(_) => Err(Fault::invalid_request(format!("{name} is given more than once; send it once."))),
+            Some(_) => {
+                let name = shown(name);
+                Err(Fault::invalid_request(format!("{name} is given more than once; send it once.")))
+            }
         }
     }
 
@@ -117,7 +121,12 @@ fn complaint(name: &str, broken: Broken) -> Fault {
         Broken::Control => "has a control character; remove it",
         Broken::Size => "is too long; shorten it",
     };
-    Fault::invalid_request(format!("{name} {what}."))
+    Fault::invalid_request(format!("{} {what}.", shown(name)))
+}
+
+/// What is said of a parameter has to fit into a header (attack: a name as long as a request may be).
+fn shown(name: &str) -> &str {
+    if name.len() <= LONGEST_NAME { name } else { "A parameter with a very long name" }
 }
 
 #[cfg(test)]
@@ -145,6 +154,23 @@ mod tests {
         assert_eq!(one("a=%0d%0a"), Err("invalid_request: a has a control character; remove it.".into()));
         let long = format!("a={}", "x".repeat(2049));
         assert_eq!(one(&long), Err("invalid_request: a is too long; shorten it.".into()));
+    }
+
+    #[test]
+    fn a_complaint_fits_into_a_header_whatever_it_is_about() {
+        let said = |raw: &str| Parameters::parse(raw).unwrap().all_sound().unwrap_err().description;
+        let name = "n".repeat(100);
+        assert_eq!(
+            said(&format!("{name}=%ff")),
+            format!("{name} is not percent-encoded UTF-8; encode it again.")
+        );
+        let long = "n".repeat(60_000);
+        let of_long = "A parameter with a very long name";
+        assert_eq!(
+            said(&format!("{long}=1&{long}=2")),
+            format!("{of_long} is given more than once; send it once.")
+        );
+        assert_eq!(said(&format!("{long}=%00")), format!("{of_long} has a control character; remove it."));
     }
 
     #[test]

@@ -80,6 +80,10 @@ impl RedirectUri {
             {
                 bad("has user information, which a redirect URI may not have")
             }
+            // WHATWG URL §4.4: without both slashes, it is resolved against the page on which it is followed.
+            "https" | "http" if !is_written_out(text, url.scheme()) => bad(
+                "must be written out, as https://host/path, its host in letters, digits, dots and hyphens",
+            ),
             "https" => Ok(Self(text.to_owned())),
             "http" if is_loopback(&url) => Ok(Self(text.to_owned())),
             "http" => bad("must use https; plain http is for loopback hosts only"),
@@ -213,6 +217,14 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Nothing but the scheme and a host, whose characters can stand in a policy too (attack: `;` in a host ends a directive,
+/// CSP Level 3 §2.2.1).
+fn is_written_out(text: &str, scheme: &str) -> bool {
+    let after = text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b);
+    after.is_some() && !authority(text).is_empty() && authority(text).bytes().all(plain)
+}
+
 fn authority(text: &str) -> &str {
     let after = text.split_once("://").map_or("", |(_, after)| after);
     after.split(['/', '?']).next().unwrap_or("")
@@ -284,6 +296,16 @@ mod tests {
             "https://rp.test/cb?%63ode=a",
             "https://rp.test\\cb",
             "https://rp.test/c b",
+            "https:rp.test/cb",
+            "https:/rp.test/cb",
+            "https:///rp.test/cb",
+            "HTTPS://rp.test/cb",
+            "http:localhost/cb",
+            "https://a;b.test/cb",
+            "https://a,b.test/cb",
+            "https://a'b.test/cb",
+            "https://*/cb",
+            "https://%72p.test/cb",
             "javascript:alert(1)",
             "data:text/html,x",
             "com.example.app:/cb",
@@ -294,6 +316,8 @@ mod tests {
         assert!(RedirectUri::register("com.example.app:/cb", true).is_ok());
         assert!(RedirectUri::register("http://localhost:8081/cb", false).is_ok());
         assert!(RedirectUri::register("https://rp.test/cb?tenant=1", false).is_ok());
+        assert!(RedirectUri::register("https://xn--bcher-kva.rp.test:8443", false).is_ok());
+        assert!(RedirectUri::register("http://[::1]:8081/cb", false).is_ok());
     }
 
     #[test]

@@ -64,9 +64,17 @@ fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Result<Option<String>,
     let mut values = challenge.params.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name));
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some((_, value)), None) => Ok(Some(value.to_unescaped())),
+        (Some((_, value)), None) => {
+            // RFC 6750 §3: what could not have been printed is not read either.
+            let value = value.to_unescaped();
+            value.chars().all(is_printable).then_some(Some(value)).ok_or(Malformed)
+        }
         (Some(_), Some(_)) => Err(Malformed),
     }
+}
+
+fn is_printable(c: char) -> bool {
+    matches!(c, ' '..='~')
 }
 
 /// The value of `WWW-Authenticate`.
@@ -94,7 +102,7 @@ struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars().filter(|c| matches!(c, ' '..='~')) {
+        for c in self.0.chars().filter(|c| is_printable(*c)) {
             if matches!(c, '"' | '\\') {
                 f.write_str("\\")?;
             }
@@ -134,6 +142,9 @@ mod tests {
         let error = "Bearer error=\"insufficient_user_authentication\"";
         for more in [
             "max_age=\"-1\"",
+            "acr_values=\"a\tb\"",
+            "error_description=\"a\tb\"",
+            "error_description=\"a\\\tb\"",
             "max_age=\"1.5\"",
             "max_age=\"\"",
             "max_age=1, max_age=2",
