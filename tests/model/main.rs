@@ -1,0 +1,101 @@
+//! The whole server against a small model of it: people, browsers, open pages, tokens and the clock, moved at random.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/app.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod app;
+#[path = "../support/authenticator.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod authenticator;
+#[path = "../support/browser.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod browser;
+#[path = "../support/clock.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod clock;
+#[path = "../support/database.rs"]
+mod database;
+#[path = "../support/relying_party.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod relying_party;
+
+mod grants;
+mod operation;
+mod pages;
+mod people;
+mod requests;
+mod statement;
+mod world;
+
+use database::TestDatabase;
+use operation::Operation;
+use operation::operations;
+use proptest::test_runner::Config;
+use proptest::test_runner::RngSeed;
+use proptest::test_runner::TestCaseError;
+use proptest::test_runner::TestError;
+use proptest::test_runner::TestRunner;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::Mutex;
+use world::World;
+
+/// The same operations in every run, unless `PROPTEST_CASES` asks for more than that: then others each time.
+const CASES: u32 = 48;
+const LONGEST: usize = 34;
+
+#[test]
+fn whatever_is_done_in_whatever_order_only_what_was_proved_is_stated_and_what_has_ended_stays_ended() {
+    check(CASES, database::sqlite);
+}
+
+#[test]
+fn on_postgresql_too_only_what_was_proved_is_stated_and_what_has_ended_stays_ended() {
+    check(CASES / 8, database::postgresql);
+}
+
+fn check(cases: u32, database: fn() -> TestDatabase) {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let rng_seed = if wanted.is_some() { RngSeed::Random } else { RngSeed::Fixed(9470) };
+    let config = Config {
+        cases: wanted.unwrap_or(cases),
+        rng_seed,
+        failure_persistence: None,
+        max_shrink_time: 120_000,
+        ..Config::default()
+    };
+    let run = |operations: Vec<Operation>| lived(operations, database);
+    if let Err(TestError::Fail(why, operations)) = TestRunner::new(config).run(&operations(LONGEST), run) {
+        let listed = operations.iter().map(|operation| format!("    {operation:?},\n")).collect::<String>();
+        panic!("{why}\nThe fewest operations that show it:\n{listed}");
+    }
+}
+
+/// One life of a world. What went wrong is told with everything that happened before.
+fn lived(operations: Vec<Operation>, database: fn() -> TestDatabase) -> Result<(), TestCaseError> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = told.clone();
+    let life = AssertUnwindSafe(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut world = World::new(database(), telling).await;
+            for operation in &operations {
+                world.perform(operation).await;
+            }
+            world.everything_stands_as_it_should().await;
+        });
+        runtime.shutdown_background();
+    });
+    catch_unwind(life).map_err(|why| {
+        let told = told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).join("\n    ");
+        TestCaseError::fail(format!("{}\nWhat happened:\n    {told}", words(why.as_ref())))
+    })
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
+}
