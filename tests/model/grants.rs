@@ -91,6 +91,7 @@ impl World {
         ];
         let reply = token(&self.app, CLIENTS[client], &form).await;
         let buys = self.code_buys(grant, how);
+        self.count(if buys { "code redeemed" } else { "code refused" });
         self.tell(format!("    code of grant {grant}: {}, expected {buys}", reply.status));
         self.bought(grant, &reply, buys);
         self.tokens_stand_as_they_should(grant).await;
@@ -118,7 +119,8 @@ impl World {
     }
 
     pub async fn refresh(&mut self, place: usize, older: usize, by_its_client: bool) {
-        let refreshable = (0..self.grants.len()).rev().filter(|grant| !self.grants[*grant].refresh.is_empty());
+        let refreshable =
+            (0..self.grants.len()).rev().filter(|grant| !self.grants[*grant].refresh.is_empty());
         let Some(grant) = refreshable.clone().nth(place) else { return };
         let this = &self.grants[grant];
         let at = this.refresh.len().saturating_sub(1 + older);
@@ -127,6 +129,7 @@ impl World {
         let client = if by_its_client { CLIENTS[this.client] } else { "other" };
         let reply = token(&self.app, client, &form).await;
         let buys = by_its_client && self.refresh_token_buys(grant, at);
+        self.count(if buys { "refreshed" } else { "refresh refused" });
         self.tell(format!("    refresh token {at} of grant {grant}: {}, expected {buys}", reply.status));
         self.bought(grant, &reply, buys);
         if buys {
@@ -199,7 +202,8 @@ impl World {
         let (now, this) = (self.now(), &self.grants[grant]);
         let Statement { acr, amr, auth_time, behind } = &this.statement;
         assert!(*auth_time <= now && behind.iter().all(|proof| proof.factor.user == this.user));
-        for (claims, aud) in [(&of_id, json!(CLIENTS[this.client])), (&of_access, json!(super::app::ISSUER))] {
+        for (claims, aud) in [(&of_id, json!(CLIENTS[this.client])), (&of_access, json!(super::app::ISSUER))]
+        {
             let stated = ["sub", "acr", "auth_time", "aud", "iat"].map(|name| claims[name].clone());
             let sub = json!(self.people[this.user].user.id);
             assert_eq!(stated, [sub, json!(acr), json!(auth_time), aud, json!(now)], "{claims}");

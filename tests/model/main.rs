@@ -41,11 +41,31 @@ use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::Mutex;
+use world::Told;
 use world::World;
 
 /// The same operations in every run, unless `PROPTEST_CASES` asks for more than that: then others each time.
 const CASES: u32 = 48;
 const LONGEST: usize = 34;
+/// What has to happen in these lives, and how often, for them to show anything.
+const OFTEN: u32 = 5;
+const HAPPENS: [&str; 15] = [
+    "Pwd given",
+    "Pwd refused",
+    "Otp given",
+    "Otp refused",
+    "Key given",
+    "Key refused",
+    "Recovery given",
+    "asked, code",
+    "asked, login_required",
+    "page ends with code",
+    "code redeemed",
+    "code refused",
+    "refreshed",
+    "refresh refused",
+    "old form sent",
+];
 
 #[test]
 fn whatever_is_done_in_whatever_order_only_what_was_proved_is_stated_and_what_has_ended_stays_ended() {
@@ -67,17 +87,28 @@ fn check(cases: u32, database: fn() -> TestDatabase) {
         max_shrink_time: 120_000,
         ..Config::default()
     };
-    let run = |operations: Vec<Operation>| lived(operations, database);
+    let told = Arc::new(Mutex::new(Told::default()));
+    let run = |operations: Vec<Operation>| lived(operations, database, &told);
     if let Err(TestError::Fail(why, operations)) = TestRunner::new(config).run(&operations(LONGEST), run) {
         let listed = operations.iter().map(|operation| format!("    {operation:?},\n")).collect::<String>();
         panic!("{why}\nThe fewest operations that show it:\n{listed}");
     }
+    let counts = &told.lock().unwrap().counts;
+    println!("{counts:#?}");
+    if wanted.is_none() && cases == CASES {
+        let rare = HAPPENS.iter().filter(|what| counts.get(**what).is_none_or(|count| *count < OFTEN));
+        assert_eq!(rare.collect::<Vec<_>>(), Vec::<&&str>::new(), "too seldom to show anything: {counts:#?}");
+    }
 }
 
 /// One life of a world. What went wrong is told with everything that happened before.
-fn lived(operations: Vec<Operation>, database: fn() -> TestDatabase) -> Result<(), TestCaseError> {
-    let told = Arc::new(Mutex::new(Vec::new()));
+fn lived(
+    operations: Vec<Operation>,
+    database: fn() -> TestDatabase,
+    told: &Arc<Mutex<Told>>,
+) -> Result<(), TestCaseError> {
     let telling = told.clone();
+    telling.lock().unwrap().lines.clear();
     let life = AssertUnwindSafe(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -90,7 +121,7 @@ fn lived(operations: Vec<Operation>, database: fn() -> TestDatabase) -> Result<(
         runtime.shutdown_background();
     });
     catch_unwind(life).map_err(|why| {
-        let told = told.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).join("\n    ");
+        let told = told.lock().unwrap().lines.join("\n    ");
         TestCaseError::fail(format!("{}\nWhat happened:\n    {told}", words(why.as_ref())))
     })
 }

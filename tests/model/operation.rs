@@ -9,21 +9,57 @@ use proptest::sample::select;
 #[derive(Clone, Debug)]
 pub enum Operation {
     /// An application sends a browser here.
-    Ask { browser: usize, wish: Wish },
+    Ask {
+        browser: usize,
+        wish: Wish,
+    },
     /// The same, and whoever sits there does what the pages ask for; the code is redeemed.
-    GoThrough { browser: usize, wish: Wish, who: usize },
+    GoThrough {
+        browser: usize,
+        wish: Wish,
+        who: usize,
+        with: With,
+    },
     /// Looks at an open page and answers it.
-    Fill { page: usize, with: With, who: usize },
+    Fill {
+        page: usize,
+        with: With,
+        who: usize,
+    },
     /// A form of an earlier page, sent once more with a proof that is right.
-    SendOldForm { page: usize, earlier: usize },
-    Press { page: usize, button: Button },
-    Redeem { grant: usize, how: Presenting },
+    SendOldForm {
+        page: usize,
+        earlier: usize,
+    },
+    Press {
+        page: usize,
+        button: Button,
+    },
+    Redeem {
+        grant: usize,
+        how: Presenting,
+    },
     /// `older`: so many generations before the newest one.
-    Refresh { grant: usize, older: usize, by_its_client: bool },
-    Revoke { grant: usize, what: Revoked },
-    SignOut { browser: usize, by: SignOut },
-    Wait { seconds: u32 },
-    Administer { user: usize, what: Command },
+    Refresh {
+        grant: usize,
+        older: usize,
+        by_its_client: bool,
+    },
+    Revoke {
+        grant: usize,
+        what: Revoked,
+    },
+    SignOut {
+        browser: usize,
+        by: SignOut,
+    },
+    Wait {
+        seconds: u32,
+    },
+    Administer {
+        user: usize,
+        what: Command,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +93,8 @@ pub enum With {
     Right,
     /// With a passkey, where a sign-in takes one.
     Passkey,
+    /// The other factor that the page offers, rightly.
+    OtherWay,
     Wrong,
     OfAnother,
     Spent,
@@ -104,26 +142,27 @@ pub const PHR: &str = "phr";
 pub const ONE: &str = "urn:stepgate:acr:1fa";
 
 pub fn operations(most: usize) -> impl Strategy<Value = Vec<Operation>> {
-    vec(operation(), 5..=most)
+    vec(operation(), most / 2..=most)
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     use Operation::*;
     prop_oneof![
-        6 => (0..3_usize, wish()).prop_map(|(browser, wish)| Ask { browser, wish }),
-        6 => (0..3_usize, wish(), 0..3_usize).prop_map(|(browser, wish, who)| GoThrough { browser, wish, who }),
-        9 => (place(), with(), 0..3_usize).prop_map(|(page, with, who)| Fill { page, with, who }),
+        6 => (browser(), wish()).prop_map(|(browser, wish)| Ask { browser, wish }),
+        9 => (browser(), prop_oneof![plain_wish(), wish()], who(), way())
+            .prop_map(|(browser, wish, who, with)| GoThrough { browser, wish, who, with }),
+        8 => (place(), with(), who()).prop_map(|(page, with, who)| Fill { page, with, who }),
         2 => (place(), place()).prop_map(|(page, earlier)| SendOldForm { page, earlier }),
         2 => (place(), button()).prop_map(|(page, button)| Press { page, button }),
         4 => (place(), presenting()).prop_map(|(grant, how)| Redeem { grant, how }),
-        4 => (place(), select(vec![0, 0, 0, 1, 1, 2]), weighted(0.1, Just(())))
+        5 => (place(), select(vec![0, 0, 0, 0, 1, 1, 2]), weighted(0.1, Just(())))
             .prop_map(|(grant, older, other)| Refresh { grant, older, by_its_client: other.is_none() }),
         1 => (place(), select(vec![Revoked::AccessToken, Revoked::RefreshToken]))
             .prop_map(|(grant, what)| Revoke { grant, what }),
-        1 => (0..3_usize, sign_out()).prop_map(|(browser, by)| SignOut { browser, by }),
-        4 => select(vec![2, 9, 29, 61, 290, 301, 601, 3_600, 43_000, 43_201, 604_801, 2_592_001])
-            .prop_map(|seconds| Wait { seconds }),
-        1 => (0..3_usize, command()).prop_map(|(user, what)| Administer { user, what }),
+        1 => (browser(), sign_out()).prop_map(|(browser, by)| SignOut { browser, by }),
+        4 => select(vec![2, 9, 29, 30, 30, 61, 61, 290, 301, 601, 3_600, 43_000]).prop_map(|seconds| Wait { seconds }),
+        1 => select(vec![43_201, 43_201, 604_801, 2_592_001]).prop_map(|seconds| Wait { seconds }),
+        1 => (who(), command()).prop_map(|(user, what)| Administer { user, what }),
     ]
 }
 
@@ -132,19 +171,47 @@ fn place() -> impl Strategy<Value = usize> {
     select(vec![0, 0, 0, 0, 1, 1, 2, 3])
 }
 
+/// Mostly the same one.
+fn browser() -> impl Strategy<Value = usize> {
+    select(vec![0, 0, 0, 1, 1, 2])
+}
+
+fn who() -> impl Strategy<Value = usize> {
+    select(vec![0, 0, 1, 1, 2])
+}
+
+fn client() -> impl Strategy<Value = usize> {
+    select(vec![0, 1, 1, 2])
+}
+
+fn plain_wish() -> impl Strategy<Value = Wish> {
+    let wish = |(client, offline)| Wish {
+        client,
+        prompt: None,
+        max_age: None,
+        acr: Acr::Any,
+        about: None,
+        login_hint: None,
+        offline,
+    };
+    (client(), any::<bool>()).prop_map(wish)
+}
+
 fn wish() -> impl Strategy<Value = Wish> {
-    let prompt = select(vec![None, None, None, Some("none"), Some("none"), Some("login"), Some("select_account")]);
+    let prompt = select(vec![
+        None,
+        None,
+        None,
+        Some("none"),
+        Some("none"),
+        Some("login"),
+        Some("login"),
+        Some("select_account"),
+    ]);
     let max_age = select(vec![None, None, Some(0), Some(60), Some(300), Some(3_600)]);
     let about = prop_oneof![(0..3_usize).prop_map(About::Sub), place().prop_map(About::Hint)];
-    let parts = (
-        0..3_usize,
-        prompt,
-        max_age,
-        acr(),
-        weighted(0.25, about),
-        weighted(0.1, 0..3_usize),
-        weighted(0.5, Just(())),
-    );
+    let parts =
+        (client(), prompt, max_age, acr(), weighted(0.2, about), weighted(0.1, 0..3_usize), any::<bool>());
     parts.prop_map(|(client, prompt, max_age, acr, about, login_hint, offline)| Wish {
         client,
         prompt,
@@ -152,12 +219,14 @@ fn wish() -> impl Strategy<Value = Wish> {
         acr,
         about,
         login_hint,
-        offline: offline.is_some(),
+        offline,
     })
 }
 
 fn acr() -> impl Strategy<Value = Acr> {
-    let names = || select(vec![vec![PWD], vec![MFA], vec![MFA], vec![PHR], vec![ONE], vec![PHR, PWD], vec![PWD, MFA]]);
+    let names = || {
+        select(vec![vec![PWD], vec![MFA], vec![MFA], vec![PHR], vec![ONE], vec![PHR, PWD], vec![PWD, MFA]])
+    };
     prop_oneof![
         4 => Just(Acr::Any),
         3 => names().prop_map(Acr::Values),
@@ -168,7 +237,14 @@ fn acr() -> impl Strategy<Value = Acr> {
 
 fn with() -> impl Strategy<Value = With> {
     use With::*;
-    select(vec![Right, Right, Right, Right, Right, Passkey, Wrong, OfAnother, Spent])
+    select(vec![
+        Right, Right, Right, Right, Right, Right, Passkey, Passkey, OtherWay, OtherWay, Wrong, Wrong,
+        OfAnother, OfAnother, Spent, Spent,
+    ])
+}
+
+fn way() -> impl Strategy<Value = With> {
+    select(vec![With::Right, With::Right, With::OtherWay, With::OtherWay, With::Passkey])
 }
 
 fn button() -> impl Strategy<Value = Button> {

@@ -18,6 +18,7 @@ use super::world::sound;
 use std::collections::BTreeMap;
 use stepgate::base::time::Clock;
 use stepgate::base::time::Time;
+use stepgate::credential::totp::TotpSecret;
 
 /// A request that leads to pages.
 pub struct Tab {
@@ -64,12 +65,19 @@ impl World {
     }
 
     pub async fn fill_tab(&mut self, tab: usize, with: With, who: usize) {
-        let Some(page) = self.look(tab).await else { return };
+        let Some(mut page) = self.look(tab).await else { return };
+        if with == With::OtherWay && page.body.contains("value=\"other-way\"") {
+            let browser = self.tabs[tab].browser;
+            page = self.browsers[browser].submit(&page, &[("action", "other-way")]).await;
+            self.landed(tab, page.clone()).await;
+        }
         let browser = self.tabs[tab].browser;
         let person = self.tabs[tab].person;
         match (page.page().as_str(), person) {
             ("select-account", _) => self.choose(tab, &page, who).await,
-            ("login", _) if with == With::Passkey => self.sign_in_with_passkey(tab, &page, who).await,
+            ("login", _) if with == With::Passkey && self.has_a_key(who, &page) => {
+                self.sign_in_with_passkey(tab, &page, who).await
+            }
             ("login", _) => self.sign_in(tab, &page, with, who).await,
             ("password", Some(person)) => {
                 let password = self.password(person, with);
@@ -90,14 +98,16 @@ impl World {
                     let spent = self.people[person].codes.remove(0);
                     self.people[person].spent_codes.push(spent);
                 }
-                let taken = self.prove(tab, &page, (person, Method::Recovery), &[("code", code)], right).await;
+                let taken =
+                    self.prove(tab, &page, (person, Method::Recovery), &[("code", code)], right).await;
                 if right && !taken {
                     let unspent = self.people[person].spent_codes.pop().unwrap();
                     self.people[person].codes.insert(0, unspent);
                 }
             }
             ("passkey", Some(person)) => self.prove_with_passkey(tab, &page, with, person).await,
-            ("enrol-passkey", Some(person)) if with == With::Right => {
+            ("enrol-totp", Some(person)) if with != With::Wrong => self.set_up_totp(tab, &page, person).await,
+            ("enrol-passkey", Some(person)) if with != With::Wrong => {
                 self.strongest_was_shown(tab, person);
                 let reply = self.browsers[browser].tap(&page, &mut self.people[person].phone).await;
                 let owner = &mut self.people[person];
@@ -106,7 +116,7 @@ impl World {
                 assert_ne!(reply.page(), "enrol-passkey", "a passkey is refused");
                 self.landed(tab, reply).await;
             }
-            ("recovery-codes", Some(person)) if with == With::Right => {
+            ("recovery-codes", Some(person)) if with != With::Wrong => {
                 assert!(!self.people[person].factors.contains_key(&Method::Recovery), "there are codes");
                 let shown = page.body.split("<li><code>").skip(1);
                 let owner = &mut self.people[person];
@@ -119,6 +129,18 @@ impl World {
             (_, None) => panic!("a page about nobody: {page:?}"),
             (_, Some(_)) => self.decline(tab, &page).await,
         }
+    }
+
+    async fn set_up_totp(&mut self, tab: usize, page: &Reply, person: usize) {
+        self.strongest_was_shown(tab, person);
+        let shown = page.between("<code id=\"secret\" class=\"secret\">", "</code>");
+        let secret = TotpSecret::from_bytes(base32(&shown));
+        let code = secret.code_at(self.app.clock.now()).unwrap();
+        let step = self.now().div_euclid(STEP);
+        let owner = &mut self.people[person];
+        (owner.user.totp, owner.last_step) = (Some(secret), step);
+        owner.gets(Method::Otp);
+        self.prove(tab, page, (person, Method::Otp), &[("code", code)], true).await;
     }
 
     /// A form of an earlier page does nothing, whatever is in it.
@@ -137,6 +159,7 @@ impl World {
         let (name, password) = (self.people[user].user.name.clone(), self.people[user].password());
         let fields = [("username", name.as_str()), ("password", &password), ("code", &code)];
         let reply = self.browsers[self.tabs[tab].browser].submit(&old, &fields).await;
+        self.count("old form sent");
         if let Some(stands) = stands {
             assert_eq!(form(&reply), form(&stands), "a form of an earlier page did something: {old:?}");
         }
@@ -213,10 +236,11 @@ impl World {
         self.people[who].enabled && self.tabs[tab].need.subject.is_none_or(|subject| subject == who)
     }
 
+    fn has_a_key(&self, who: usize, page: &Reply) -> bool {
+        self.people[who].keys > 0 && page.body.contains("data-passkey")
+    }
+
     async fn sign_in_with_passkey(&mut self, tab: usize, page: &Reply, who: usize) {
-        if self.people[who].keys == 0 || !page.body.contains("data-passkey") {
-            return;
-        }
         let own = self.people[who].factors.get(&Method::Key) == Some(&self.people[who].newest_key);
         let chosen = self.tabs[tab].chosen.is_none_or(|chosen| chosen == who);
         let right = own && chosen && self.may_sign_in(tab, who);
@@ -269,6 +293,7 @@ impl World {
     ) -> bool {
         sound(&reply);
         self.tell(format!("    {method:?} of {}, {right}", self.people[user].user.name));
+        self.count(&format!("{method:?} {}", if right { "given" } else { "refused" }));
         let failed = self.people[user].failed.entry(method).or_default();
         if reply.status == 429 {
             assert!(*failed >= 5, "{method:?} of {user} is braked after {failed} failures");
@@ -301,6 +326,7 @@ impl World {
             (true, _) => {
                 assert!(was_open, "an answer out of what is over: {reply:?}");
                 self.tabs[tab].open = false;
+                self.count(&format!("page ends with {}", reply.outcome()));
                 if reply.outcome() == "code" {
                     self.answered(tab, &reply);
                 }
@@ -322,7 +348,8 @@ impl World {
         if name == "recovery-codes" {
             return;
         }
-        if ["password", "totp", "passkey", "recovery", "enrol-passkey", "enrol-totp"].contains(&name.as_str()) {
+        if ["password", "totp", "passkey", "recovery", "enrol-passkey", "enrol-totp"].contains(&name.as_str())
+        {
             let person = this.person.expect("a page about nobody");
             let shown = format!("<strong>{}</strong>", self.people[person].user.name);
             assert!(page.body.contains(&shown), "it is about {person}: {page:?}");
@@ -351,7 +378,15 @@ impl World {
             let own = self.sessions.iter_mut().filter(|s| s.browser == browser && s.user == user);
             own.for_each(|session| session.ended = true);
             let (proofs, answered) = (Vec::new(), BTreeMap::new());
-            self.sessions.push(Session { browser, user, started: now, seen: now, ended: false, proofs, answered });
+            self.sessions.push(Session {
+                browser,
+                user,
+                started: now,
+                seen: now,
+                ended: false,
+                proofs,
+                answered,
+            });
             self.sessions.len() - 1
         });
         self.sessions[session].proofs = proofs;
@@ -364,7 +399,8 @@ impl World {
     fn strongest_was_shown(&self, tab: usize, person: usize) {
         let own = |proof: &Proof| proof.factor.method != Method::Recovery;
         let here = self.tabs[tab].proofs.iter().filter(|proof| self.people[person].has(proof.factor));
-        let here = here.filter(|proof| proof.factor.user == person && own(proof)).copied().collect::<Vec<_>>();
+        let here =
+            here.filter(|proof| proof.factor.user == person && own(proof)).copied().collect::<Vec<_>>();
         let methods = self.people[person].factors.keys().copied();
         let all = methods.filter(|method| *method != Method::Recovery).map(|method| Proof {
             factor: Factor { user: person, method, generation: 0 },
@@ -383,7 +419,7 @@ impl World {
 
     fn password(&self, user: usize, with: With) -> String {
         match with {
-            With::Right | With::Passkey => self.people[user].password(),
+            With::Right | With::Passkey | With::OtherWay => self.people[user].password(),
             With::OfAnother => self.people[(user + 1) % self.people.len()].password(),
             With::Wrong => "a guess".to_owned(),
             With::Spent => format!("{} keeps horse number 1", self.people[user].user.name),
@@ -399,7 +435,9 @@ impl World {
         };
         let person = &self.people[user];
         match with {
-            With::Right | With::Passkey => (code(user, now), self.now().div_euclid(STEP) > person.last_step),
+            With::Right | With::Passkey | With::OtherWay => {
+                (code(user, now), self.now().div_euclid(STEP) > person.last_step)
+            }
             With::OfAnother => (code((user + 2) % self.people.len(), now), false),
             With::Spent => (code(user, Time::from_unix_seconds(person.last_step * STEP)), false),
             With::Wrong => {
@@ -414,12 +452,22 @@ impl World {
         let person = &self.people[user];
         let other = &self.people[(user + 1) % self.people.len()];
         match with {
-            With::Right | With::Passkey if !person.codes.is_empty() => (person.codes[0].clone(), true),
+            With::Right | With::Passkey | With::OtherWay if !person.codes.is_empty() => {
+                (person.codes[0].clone(), true)
+            }
             With::Spent if !person.spent_codes.is_empty() => (person.spent_codes[0].clone(), false),
             With::OfAnother if !other.codes.is_empty() => (other.codes[0].clone(), false),
             _ => ("0000-0000-0000-0000".to_owned(), false),
         }
     }
+}
+
+/// RFC 4648 §6, as a page groups it.
+fn base32(text: &str) -> Vec<u8> {
+    let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+    let numbers = letters.map(|c| if c.is_ascii_digit() { c - b'2' + 26 } else { c - b'A' });
+    let bits = numbers.flat_map(|n| (0..5).rev().map(move |bit| n >> bit & 1)).collect::<Vec<_>>();
+    bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)).collect()
 }
 
 fn step(page: &Reply) -> Option<String> {

@@ -61,7 +61,9 @@ impl World {
                 let several = who == Who::Unclear;
                 let errors = match several {
                     true => vec!["account_selection_required", "unmet_authentication_requirements"],
-                    false => vec!["login_required", "interaction_required", "unmet_authentication_requirements"],
+                    false => {
+                        vec!["login_required", "interaction_required", "unmet_authentication_requirements"]
+                    }
                 };
                 assert!(errors.contains(&came), "{came} of {who:?}");
                 None
@@ -88,6 +90,7 @@ impl World {
         let reply = self.browsers[browser].open(&path).await;
         sound(&reply);
         self.tell(format!("    {}", reply.outcome()));
+        self.count(&format!("asked, {}", reply.outcome()));
         reply
     }
 
@@ -140,7 +143,8 @@ impl World {
         let (now, tab) = (self.now(), usize::MAX);
         let person = &self.people[user];
         let usable = person.factors.keys().filter(|m| **m != Method::Recovery || !person.codes.is_empty());
-        let shown = usable.filter_map(|method| Some(Proof { factor: person.factor(user, *method)?, at: now, tab }));
+        let shown =
+            usable.filter_map(|method| Some(Proof { factor: person.factor(user, *method)?, at: now, tab }));
         let all = proofs.iter().copied().chain(shown).collect::<Vec<_>>();
         need.strictly_stated(&all, person.two(), Some(tab), now).is_some()
     }

@@ -96,13 +96,7 @@ impl Need {
         Some(stated)
     }
 
-    pub fn best(
-        &self,
-        class: &str,
-        proofs: &[Proof],
-        tab: Option<usize>,
-        now: i64,
-    ) -> Option<Statement> {
+    pub fn best(&self, class: &str, proofs: &[Proof], tab: Option<usize>, now: i64) -> Option<Statement> {
         let (acr, combinations) = CLASSES.into_iter().find(|(name, _)| *name == class).unwrap();
         let mut best = None::<Statement>;
         for combination in combinations {

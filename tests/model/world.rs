@@ -20,6 +20,7 @@ use super::relying_party::Request;
 use super::statement::Method;
 use super::statement::Proof;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use stepgate::assurance::factors::SecondFactor;
@@ -32,7 +33,14 @@ pub struct World {
     pub sessions: Vec<Session>,
     pub tabs: Vec<Tab>,
     pub grants: Vec<Grant>,
-    told: Arc<Mutex<Vec<String>>>,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What happened in this world, and how often in all of them.
+#[derive(Default)]
+pub struct Told {
+    pub lines: Vec<String>,
+    pub counts: BTreeMap<String, u32>,
 }
 
 /// One that gets no refresh tokens, one that does, and one with floors.
@@ -40,7 +48,7 @@ pub const CLIENTS: [&str; 3] = ["rp", "app", "vault"];
 
 impl World {
     /// Ada has a code where it is asked for, Bob a passkey and recovery codes, Eve a code at every sign-in.
-    pub async fn new(database: TestDatabase, told: Arc<Mutex<Vec<String>>>) -> Self {
+    pub async fn new(database: TestDatabase, told: Arc<Mutex<Told>>) -> Self {
         let app = TestApp::on(database, "").await;
         let refreshing = json!(["authorization_code", "refresh_token"]);
         app.client("app", json!({"grant_types": refreshing, "scope": "openid offline_access"})).await;
@@ -63,7 +71,7 @@ impl World {
             login_hint: None,
             offline: false,
         };
-        this.go_through(2, &wish, 1).await;
+        this.go_through(2, &wish, 1, With::Right).await;
         assert!(this.people[1].factors.contains_key(&Method::Key), "Bob has his passkey");
         this
     }
@@ -76,7 +84,9 @@ impl World {
             Operation::Ask { browser, wish } => {
                 self.ask(*browser, wish).await;
             }
-            Operation::GoThrough { browser, wish, who } => self.go_through(*browser, wish, *who).await,
+            Operation::GoThrough { browser, wish, who, with } => {
+                self.go_through(*browser, wish, *who, *with).await;
+            }
             Operation::Fill { page, with, who } => self.fill(*page, *with, *who).await,
             Operation::SendOldForm { page, earlier } => self.send_old_form(*page, *earlier).await,
             Operation::Press { page, button } => self.press(*page, *button).await,
@@ -99,7 +109,11 @@ impl World {
     }
 
     pub fn tell(&self, what: String) {
-        self.told.lock().unwrap().push(what);
+        self.told.lock().unwrap().lines.push(what);
+    }
+
+    pub fn count(&self, what: &str) {
+        *self.told.lock().unwrap().counts.entry(what.to_owned()).or_default() += 1;
     }
 
     pub fn now(&self) -> i64 {
@@ -182,12 +196,17 @@ impl World {
         self.grants[self.grant(place)?].id_token.clone()
     }
 
-    pub async fn go_through(&mut self, browser: usize, wish: &Wish, who: usize) {
+    pub async fn go_through(&mut self, browser: usize, wish: &Wish, who: usize, with: With) {
         let grants = self.grants.len();
+        let who = match wish.about {
+            Some(About::Sub(user)) => user,
+            Some(About::Hint(place)) => self.grant(place).map_or(who, |grant| self.grants[grant].user),
+            None => who,
+        };
         if let Some(tab) = self.ask(browser, wish).await {
             for _ in 0..6 {
                 if self.tabs[tab].open {
-                    self.fill_tab(tab, With::Right, who).await;
+                    self.fill_tab(tab, with, who).await;
                 }
             }
         }
