@@ -75,8 +75,8 @@ impl World {
         let person = self.tabs[tab].person;
         match (page.page().as_str(), person) {
             ("select-account", _) => self.choose(tab, &page, who).await,
-            ("login", _) if with == With::Passkey && self.has_a_key(who, &page) => {
-                self.sign_in_with_passkey(tab, &page, who).await
+            ("login", _) if [With::Passkey, With::Wrong].contains(&with) && self.has_a_key(who, &page) => {
+                self.sign_in_with_passkey(tab, &page, with, who).await
             }
             ("login", _) => self.sign_in(tab, &page, with, who).await,
             ("password", Some(person)) => {
@@ -240,12 +240,14 @@ impl World {
         self.people[who].keys > 0 && page.body.contains("data-passkey")
     }
 
-    async fn sign_in_with_passkey(&mut self, tab: usize, page: &Reply, who: usize) {
+    async fn sign_in_with_passkey(&mut self, tab: usize, page: &Reply, with: With, who: usize) {
         let own = self.people[who].factors.get(&Method::Key) == Some(&self.people[who].newest_key);
         let chosen = self.tabs[tab].chosen.is_none_or(|chosen| chosen == who);
-        let right = own && chosen && self.may_sign_in(tab, who);
+        let right = with != With::Wrong && own && chosen && self.may_sign_in(tab, who);
         let browser = self.tabs[tab].browser;
+        self.people[who].phone.verifies = with != With::Wrong;
         let reply = self.browsers[browser].tap(page, &mut self.people[who].phone).await;
+        self.people[who].phone.verifies = true;
         self.judged(tab, page, (who, Method::Key), right, reply).await;
     }
 
