@@ -20,6 +20,7 @@ mod database;
 #[allow(dead_code, reason = "each test program uses its own part")]
 mod relying_party;
 
+mod account;
 mod grants;
 mod operation;
 mod pages;
@@ -49,7 +50,9 @@ const CASES: u32 = 48;
 const LONGEST: usize = 34;
 /// What has to happen in these lives, and how often, for them to show anything.
 const OFTEN: u32 = 5;
-const HAPPENS: [&str; 15] = [
+const HAPPENS: [&str; 17] = [
+    "passkey removed",
+    "password changed",
     "Pwd given",
     "Pwd refused",
     "Otp given",
@@ -68,12 +71,12 @@ const HAPPENS: [&str; 15] = [
 ];
 
 #[test]
-fn whatever_is_done_in_whatever_order_only_what_was_proved_is_stated_and_what_has_ended_stays_ended() {
+fn in_any_order_of_requests_proofs_and_endings_only_what_was_proved_is_stated() {
     check(CASES, database::sqlite);
 }
 
 #[test]
-fn on_postgresql_too_only_what_was_proved_is_stated_and_what_has_ended_stays_ended() {
+fn in_any_order_on_postgresql_too_only_what_was_proved_is_stated() {
     check(CASES / 8, database::postgresql);
 }
 

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
+use std::fmt;
 
 #[derive(Clone, Debug)]
 pub enum Operation {
@@ -53,6 +54,13 @@ pub enum Operation {
         browser: usize,
         by: SignOut,
     },
+    /// On the account page of somebody who is signed in; `with` is what the pages get that this leads to, once it is wrong.
+    Change {
+        browser: usize,
+        who: usize,
+        what: Change,
+        with: With,
+    },
     Wait {
         seconds: u32,
     },
@@ -62,7 +70,7 @@ pub enum Operation {
     },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Wish {
     pub client: usize,
     pub prompt: Option<&'static str>,
@@ -71,6 +79,12 @@ pub struct Wish {
     pub about: Option<About>,
     pub login_hint: Option<usize>,
     pub offline: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    RemovePasskey,
+    Password,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -136,6 +150,19 @@ pub enum Command {
     GiveTotp,
 }
 
+impl fmt::Debug for Wish {
+    /// Only what is asked.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "client {}", self.client)?;
+        self.offline.then(|| write!(f, " offline")).transpose()?;
+        self.prompt.map(|prompt| write!(f, " prompt={prompt}")).transpose()?;
+        self.max_age.map(|age| write!(f, " max_age={age}")).transpose()?;
+        (self.acr != Acr::Any).then(|| write!(f, " acr {:?}", self.acr)).transpose()?;
+        self.about.as_ref().map(|about| write!(f, " {about:?}")).transpose()?;
+        self.login_hint.map(|user| write!(f, " login_hint={user}")).transpose().map(drop)
+    }
+}
+
 pub const PWD: &str = "urn:stepgate:acr:pwd";
 pub const MFA: &str = "urn:stepgate:acr:mfa";
 pub const PHR: &str = "phr";
@@ -160,6 +187,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (place(), select(vec![Revoked::AccessToken, Revoked::RefreshToken]))
             .prop_map(|(grant, what)| Revoke { grant, what }),
         1 => (browser(), sign_out()).prop_map(|(browser, by)| SignOut { browser, by }),
+        3 => (browser(), who(), change(), select(vec![With::Right, With::OtherWay, With::Wrong]))
+            .prop_map(|(browser, who, what, with)| Change { browser, who, what, with }),
         4 => select(vec![2, 9, 29, 30, 30, 61, 61, 290, 301, 601, 3_600, 43_000]).prop_map(|seconds| Wait { seconds }),
         1 => select(vec![43_201, 43_201, 604_801, 2_592_001]).prop_map(|seconds| Wait { seconds }),
         1 => (who(), command()).prop_map(|(user, what)| Administer { user, what }),
@@ -258,6 +287,10 @@ fn presenting() -> impl Strategy<Value = Presenting> {
 
 fn sign_out() -> impl Strategy<Value = SignOut> {
     prop_oneof![Just(SignOut::Form), place().prop_map(SignOut::Hint)]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    select(vec![Change::RemovePasskey, Change::Password])
 }
 
 fn command() -> impl Strategy<Value = Command> {

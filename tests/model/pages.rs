@@ -3,16 +3,16 @@
 use super::browser::Reply;
 use super::operation::Acr;
 use super::operation::Button;
+use super::operation::Change;
 use super::operation::MFA;
 use super::operation::PHR;
 use super::operation::PWD;
-use super::operation::Wish;
 use super::operation::With;
 use super::people::Session;
-use super::statement::Factor;
 use super::statement::Method;
 use super::statement::Need;
 use super::statement::Proof;
+use super::statement::Statement;
 use super::world::World;
 use super::world::sound;
 use std::collections::BTreeMap;
@@ -23,8 +23,7 @@ use stepgate::credential::totp::TotpSecret;
 /// A request that leads to pages.
 pub struct Tab {
     pub browser: usize,
-    pub client: usize,
-    pub offline: bool,
+    pub asks: Asks,
     pub need: Need,
     path: String,
     /// Whom it is about.
@@ -37,16 +36,23 @@ pub struct Tab {
     pub open: bool,
 }
 
+/// What a page is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Asks {
+    /// A client, which may want tokens that outlive the session.
+    Client(usize, bool),
+    Person(Change),
+}
+
 const STEP: i64 = 30;
 
 impl Tab {
-    pub fn new(browser: usize, wish: &Wish, need: Need, person: Option<usize>, page: &Reply) -> Self {
+    pub fn new(browser: usize, asks: Asks, need: Need, person: Option<usize>, path: &str) -> Self {
         Self {
             browser,
-            client: wish.client,
-            offline: wish.client == 1 && wish.offline,
+            asks,
             need,
-            path: page.path.clone(),
+            path: path.to_owned(),
             person,
             proofs: Vec::new(),
             chosen: None,
@@ -104,6 +110,11 @@ impl World {
                     let unspent = self.people[person].spent_codes.pop().unwrap();
                     self.people[person].codes.insert(0, unspent);
                 }
+            }
+            ("account-password", Some(person)) if with != With::Wrong => {
+                let password = self.people[person].next_password();
+                let reply = self.browsers[browser].submit(&page, &[("password", &password)]).await;
+                self.landed(tab, reply).await;
             }
             ("passkey", Some(person)) => self.prove_with_passkey(tab, &page, with, person).await,
             ("enrol-totp", Some(person)) if with != With::Wrong => self.set_up_totp(tab, &page, person).await,
@@ -333,6 +344,11 @@ impl World {
                     self.answered(tab, &reply);
                 }
             }
+            (false, 200) if reply.path != self.tabs[tab].path => {
+                assert!(was_open, "an answer out of what is over: {reply:?}");
+                self.tabs[tab].open = false;
+                self.back_at_the_account(tab, &reply);
+            }
             (false, 200) => {
                 assert!(was_open, "a page of what is over: {reply:?}");
                 self.page_is_right(tab, &reply);
@@ -347,7 +363,7 @@ impl World {
     fn page_is_right(&self, tab: usize, page: &Reply) {
         let this = &self.tabs[tab];
         let name = page.page();
-        if name == "recovery-codes" {
+        if ["recovery-codes", "account-password"].contains(&name.as_str()) {
             return;
         }
         if ["password", "totp", "passkey", "recovery", "enrol-passkey", "enrol-totp"].contains(&name.as_str())
@@ -366,16 +382,25 @@ impl World {
         assert_eq!(proved, None, "page {name}, though it is proved");
     }
 
-    /// A request ends with a code: its proofs become those of the session.
+    /// A request ends with a code.
     fn answered(&mut self, tab: usize, reply: &Reply) {
+        let Asks::Client(client, offline) = self.tabs[tab].asks else {
+            panic!("a code for nobody: {reply:?}")
+        };
+        let (user, session, statement) = self.settled(tab);
+        self.granted(reply, (client, user, session, offline), statement);
+    }
+
+    /// What was asked for is proved: the proofs become those of the session.
+    pub fn settled(&mut self, tab: usize) -> (usize, usize, Statement) {
         let (browser, now) = (self.tabs[tab].browser, self.now());
-        let user = self.tabs[tab].person.expect("a code about nobody");
+        let user = self.tabs[tab].person.expect("an answer about nobody");
         let need = self.tabs[tab].need.clone();
-        assert!(need.subject.is_none_or(|subject| subject == user), "a code about another one: {need:?}");
-        assert!(self.people[user].enabled, "a code about somebody who is disabled");
+        assert!(need.subject.is_none_or(|subject| subject == user), "an answer about another one: {need:?}");
+        assert!(self.people[user].enabled, "an answer about somebody who is disabled");
         let proofs = self.proofs(browser, user, Some(tab));
         let statement = need.stated(&proofs, self.people[user].two(), Some(tab), now);
-        let statement = statement.unwrap_or_else(|| panic!("a code for {need:?}, proved is {proofs:?}"));
+        let statement = statement.unwrap_or_else(|| panic!("an answer to {need:?}, proved is {proofs:?}"));
         let session = self.session(browser, user).unwrap_or_else(|| {
             let own = self.sessions.iter_mut().filter(|s| s.browser == browser && s.user == user);
             own.for_each(|session| session.ended = true);
@@ -393,30 +418,30 @@ impl World {
         });
         self.sessions[session].proofs = proofs;
         self.sessions[session].seen = now;
-        let (client, offline) = (self.tabs[tab].client, self.tabs[tab].offline);
-        self.granted(reply, (client, user, session, offline), statement);
+        (user, session, statement)
     }
 
     /// Nothing is set up by anybody who has not shown the strongest that is there, for this very request.
     fn strongest_was_shown(&self, tab: usize, person: usize) {
-        let own = |proof: &Proof| proof.factor.method != Method::Recovery;
-        let here = self.tabs[tab].proofs.iter().filter(|proof| self.people[person].has(proof.factor));
-        let here =
-            here.filter(|proof| proof.factor.user == person && own(proof)).copied().collect::<Vec<_>>();
-        let methods = self.people[person].factors.keys().copied();
-        let all = methods.filter(|method| *method != Method::Recovery).map(|method| Proof {
-            factor: Factor { user: person, method, generation: 0 },
-            at: self.now(),
-            tab,
-        });
-        let (all, two) = (all.collect::<Vec<_>>(), self.people[person].two());
-        let stated = |class: &'static str, proofs: &[Proof]| {
-            let acr = Acr::Values(vec![class]);
-            let need = Need { acr, floor: None, max_age: None, anew: true, silent: false, subject: None };
-            need.strictly_stated(proofs, two, Some(tab), self.now()).is_some()
+        let need = Need { anew: true, ..self.strongest(person) };
+        let (shown, two) =
+            (self.proofs(self.tabs[tab].browser, person, Some(tab)), self.people[person].two());
+        let stated = need.strictly_stated(&shown, two, Some(tab), self.now());
+        assert!(stated.is_some(), "something is set up without {:?}", need.acr);
+    }
+
+    /// The strongest class that somebody reaches without recovery codes.
+    pub fn strongest(&self, user: usize) -> Need {
+        let need = |class: &'static str| Need {
+            acr: Acr::Values(vec![class]),
+            floor: None,
+            max_age: None,
+            anew: false,
+            silent: false,
+            subject: Some(user),
+            without_recovery: true,
         };
-        let strongest = [PHR, MFA, PWD].into_iter().find(|class| stated(class, &all)).unwrap();
-        assert!(stated(strongest, &here), "something is set up without {strongest}");
+        [PHR, MFA, PWD].map(need).into_iter().find(|need| self.in_reach(user, need, &[])).unwrap()
     }
 
     fn password(&self, user: usize, with: With) -> String {

@@ -96,6 +96,11 @@ impl Person {
         format!("{} keeps horse number {}", self.user.name, self.factors[&Method::Pwd])
     }
 
+    /// That they would choose now.
+    pub fn next_password(&self) -> String {
+        format!("{} keeps horse number {}", self.user.name, self.generations + 1)
+    }
+
     /// A second factor is wanted at every sign-in, and there is one.
     pub fn two(&self) -> bool {
         self.always_two && self.factors.contains_key(&Method::Otp)

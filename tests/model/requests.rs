@@ -5,6 +5,7 @@ use super::operation::About;
 use super::operation::Acr;
 use super::operation::MFA;
 use super::operation::Wish;
+use super::pages::Asks;
 use super::pages::Tab;
 use super::statement::Method;
 use super::statement::Need;
@@ -77,7 +78,8 @@ impl World {
                     Who::Known(user) => Some(user),
                     Who::Nobody | Who::Unclear => None,
                 };
-                self.tabs.push(Tab::new(browser, wish, need, person, &reply));
+                let asks = Asks::Client(wish.client, wish.client == 1 && wish.offline);
+                self.tabs.push(Tab::new(browser, asks, need, person, &reply.path));
                 let tab = self.tabs.len() - 1;
                 self.landed(tab, reply).await;
                 Some(tab)
@@ -163,5 +165,6 @@ fn need(wish: &Wish, subject: Option<usize>) -> Need {
         anew: wish.prompt == Some("login") || max_age == Some(0),
         silent: wish.prompt == Some("none"),
         subject,
+        without_recovery: false,
     }
 }

@@ -40,6 +40,8 @@ pub struct Need {
     pub anew: bool,
     pub silent: bool,
     pub subject: Option<usize>,
+    /// Recovery codes don't count.
+    pub without_recovery: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +103,10 @@ impl Need {
         let mut best = None::<Statement>;
         for combination in combinations {
             for given in ways(combination, proofs) {
+                let recovered = given.iter().any(|proof| proof.factor.method == Method::Recovery);
+                if self.without_recovery && recovered {
+                    continue;
+                }
                 let fits = given.iter().enumerate().all(|(place, proof)| {
                     let here = tab == Some(proof.tab);
                     let oldest = if place == 0 { self.max_age } else { Some(HELD) };

@@ -100,6 +100,9 @@ impl World {
             }
             Operation::Revoke { grant, what } => self.revoke(*grant, *what).await,
             Operation::SignOut { browser, by } => self.sign_out(*browser, *by).await,
+            Operation::Change { browser, who, what, with } => {
+                self.change(*browser, *who, *what, *with).await;
+            }
             Operation::Wait { seconds } => {
                 self.app.clock.advance(*seconds);
                 self.everything_stands_as_it_should().await;
@@ -204,14 +207,22 @@ impl World {
             None => who,
         };
         if let Some(tab) = self.ask(browser, wish).await {
-            for _ in 0..6 {
-                if self.tabs[tab].open {
-                    self.fill_tab(tab, with, who).await;
-                }
-            }
+            self.fill_to_the_end(tab, with, who).await;
         }
         if self.grants.len() > grants {
             self.redeem(grants, super::operation::Presenting::Rightly).await;
+        }
+    }
+
+    /// As long as pages come and nothing is wrong.
+    pub async fn fill_to_the_end(&mut self, tab: usize, with: With, who: usize) {
+        for _ in 0..6 {
+            if self.tabs[tab].open {
+                self.fill_tab(tab, with, who).await;
+            }
+            if with == With::Wrong {
+                return;
+            }
         }
     }
 
@@ -286,12 +297,7 @@ impl World {
                     return;
                 }
                 self.app.command(&["user", "reset-mfa", &name], "");
-                self.people[user].factors.retain(|method, _| *method == Method::Pwd);
-                let person = &self.people[user];
-                let of_user = self.grants.iter_mut().filter(|grant| grant.user == user);
-                of_user
-                    .filter(|grant| grant.statement.behind.iter().any(|proof| !person.has(proof.factor)))
-                    .for_each(|grant| grant.revoked = true);
+                self.loses(user, |method| method != Method::Pwd);
             }
             Command::GiveTotp => {
                 if self.people[user].factors.contains_key(&Method::Otp) {
@@ -305,6 +311,16 @@ impl World {
             }
         }
         self.everything_stands_as_it_should().await;
+    }
+
+    /// What was granted for a factor goes with it.
+    pub fn loses(&mut self, user: usize, lost: impl Fn(Method) -> bool) {
+        self.people[user].factors.retain(|method, _| !lost(*method));
+        let person = &self.people[user];
+        let of_user = self.grants.iter_mut().filter(|grant| grant.user == user);
+        of_user
+            .filter(|grant| grant.statement.behind.iter().any(|proof| !person.has(proof.factor)))
+            .for_each(|grant| grant.revoked = true);
     }
 
     fn end_everything_of(&mut self, user: usize) {
