@@ -1,5 +1,4 @@
-.PHONY: help run code test lint bench soak clean
-.PHONY: help run code test lint fuzz clean
+.PHONY: help run code test lint bench soak fuzz clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -24,6 +23,7 @@ bench: ## what flows cost, and whether that is what they shall cost at most; tak
 
 soak: ## the hard tests in great numbers, fuzzing, an hour of load; takes hours
 	@scripts/soak
+
 fuzz: ## a minute for each parser, to find an input that breaks it; installs what it needs
 	@scripts/fuzz
 

@@ -1,0 +1,135 @@
+//! The whole server against a small model of it: people, browsers, open pages, tokens and the clock, moved at random.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/app.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod app;
+#[path = "../support/authenticator.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod authenticator;
+#[path = "../support/browser.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod browser;
+#[path = "../support/clock.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod clock;
+#[path = "../support/database.rs"]
+mod database;
+#[path = "../support/relying_party.rs"]
+#[allow(dead_code, reason = "each test program uses its own part")]
+mod relying_party;
+
+mod account;
+mod grants;
+mod operation;
+mod pages;
+mod people;
+mod requests;
+mod statement;
+mod world;
+
+use database::TestDatabase;
+use operation::Operation;
+use operation::operations;
+use proptest::test_runner::Config;
+use proptest::test_runner::RngSeed;
+use proptest::test_runner::TestCaseError;
+use proptest::test_runner::TestError;
+use proptest::test_runner::TestRunner;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::Mutex;
+use world::Told;
+use world::World;
+
+/// The same operations in every run, unless `PROPTEST_CASES` asks for more than that: then others each time.
+const CASES: u32 = 48;
+const LONGEST: usize = 34;
+/// What has to happen in these lives, and how often, for them to show anything.
+const OFTEN: u32 = 5;
+const HAPPENS: [&str; 17] = [
+    "passkey removed",
+    "password changed",
+    "Pwd given",
+    "Pwd refused",
+    "Otp given",
+    "Otp refused",
+    "Key given",
+    "Key refused",
+    "Recovery given",
+    "asked, code",
+    "asked, login_required",
+    "page ends with code",
+    "code redeemed",
+    "code refused",
+    "refreshed",
+    "refresh refused",
+    "old form sent",
+];
+
+#[test]
+fn in_any_order_of_requests_proofs_and_endings_only_what_was_proved_is_stated() {
+    check(CASES, database::sqlite);
+}
+
+#[test]
+fn in_any_order_on_postgresql_too_only_what_was_proved_is_stated() {
+    check(CASES / 8, database::postgresql);
+}
+
+fn check(cases: u32, database: fn() -> TestDatabase) {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let rng_seed = if wanted.is_some() { RngSeed::Random } else { RngSeed::Fixed(9470) };
+    let config = Config {
+        cases: wanted.unwrap_or(cases),
+        rng_seed,
+        failure_persistence: None,
+        max_shrink_time: 120_000,
+        ..Config::default()
+    };
+    let told = Arc::new(Mutex::new(Told::default()));
+    let run = |operations: Vec<Operation>| lived(operations, database, &told);
+    if let Err(TestError::Fail(why, operations)) = TestRunner::new(config).run(&operations(LONGEST), run) {
+        let listed = operations.iter().map(|operation| format!("    {operation:?},\n")).collect::<String>();
+        panic!("{why}\nThe fewest operations that show it:\n{listed}");
+    }
+    let counts = &told.lock().unwrap().counts;
+    println!("{counts:#?}");
+    if wanted.is_none() && cases == CASES {
+        let rare = HAPPENS.iter().filter(|what| counts.get(**what).is_none_or(|count| *count < OFTEN));
+        assert_eq!(rare.collect::<Vec<_>>(), Vec::<&&str>::new(), "too seldom to show anything: {counts:#?}");
+    }
+}
+
+/// One life of a world. What went wrong is told with everything that happened before.
+fn lived(
+    operations: Vec<Operation>,
+    database: fn() -> TestDatabase,
+    told: &Arc<Mutex<Told>>,
+) -> Result<(), TestCaseError> {
+    let telling = told.clone();
+    telling.lock().unwrap().lines.clear();
+    let life = AssertUnwindSafe(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut world = World::new(database(), telling).await;
+            for operation in &operations {
+                world.perform(operation).await;
+            }
+            world.everything_stands_as_it_should().await;
+        });
+        runtime.shutdown_background();
+    });
+    catch_unwind(life).map_err(|why| {
+        let told = told.lock().unwrap().lines.join("\n    ");
+        TestCaseError::fail(format!("{}\nWhat happened:\n    {told}", words(why.as_ref())))
+    })
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
+}

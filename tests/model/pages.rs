@@ -1,0 +1,502 @@
+//! Pages that are open: what the model knows of each, and what is typed there.
+
+use super::browser::Reply;
+use super::operation::Acr;
+use super::operation::Button;
+use super::operation::Change;
+use super::operation::MFA;
+use super::operation::PHR;
+use super::operation::PWD;
+use super::operation::With;
+use super::people::Session;
+use super::statement::Method;
+use super::statement::Need;
+use super::statement::Proof;
+use super::statement::Statement;
+use super::world::World;
+use super::world::sound;
+use std::collections::BTreeMap;
+use stepgate::base::time::Clock;
+use stepgate::base::time::Time;
+use stepgate::credential::totp::TotpSecret;
+
+/// A request that leads to pages.
+pub struct Tab {
+    pub browser: usize,
+    pub asks: Asks,
+    pub need: Need,
+    path: String,
+    /// Whom it is about.
+    pub person: Option<usize>,
+    pub proofs: Vec<Proof>,
+    /// The name that was chosen of those that are remembered.
+    chosen: Option<usize>,
+    declined: bool,
+    pages: Vec<Reply>,
+    pub open: bool,
+}
+
+/// What a page is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Asks {
+    /// A client, which may want tokens that outlive the session.
+    Client(usize, bool),
+    Person(Change),
+}
+
+const STEP: i64 = 30;
+
+impl Tab {
+    pub fn new(browser: usize, asks: Asks, need: Need, person: Option<usize>, path: &str) -> Self {
+        Self {
+            browser,
+            asks,
+            need,
+            path: path.to_owned(),
+            person,
+            proofs: Vec::new(),
+            chosen: None,
+            declined: false,
+            pages: Vec::new(),
+            open: true,
+        }
+    }
+}
+
+impl World {
+    pub async fn fill(&mut self, place: usize, with: With, who: usize) {
+        if let Some(tab) = self.open_tab(place) {
+            self.fill_tab(tab, with, who).await;
+        }
+    }
+
+    pub async fn fill_tab(&mut self, tab: usize, with: With, who: usize) {
+        let Some(mut page) = self.look(tab).await else { return };
+        if with == With::OtherWay && page.body.contains("value=\"other-way\"") {
+            let browser = self.tabs[tab].browser;
+            page = self.browsers[browser].submit(&page, &[("action", "other-way")]).await;
+            self.landed(tab, page.clone()).await;
+        }
+        let browser = self.tabs[tab].browser;
+        let person = self.tabs[tab].person;
+        match (page.page().as_str(), person) {
+            ("select-account", _) => self.choose(tab, &page, who).await,
+            ("login", _) if [With::Passkey, With::Wrong].contains(&with) && self.has_a_key(who, &page) => {
+                self.sign_in_with_passkey(tab, &page, with, who).await
+            }
+            ("login", _) => self.sign_in(tab, &page, with, who).await,
+            ("password", Some(person)) => {
+                let password = self.password(person, with);
+                let right = password == self.people[person].password();
+                let fields = [("username", self.people[who].user.name.clone()), ("password", password)];
+                self.prove(tab, &page, (person, Method::Pwd), &fields, right).await;
+            }
+            ("totp", Some(person)) => {
+                let (code, right) = self.code(person, with);
+                if self.prove(tab, &page, (person, Method::Otp), &[("code", code)], right).await {
+                    self.people[person].last_step = self.now().div_euclid(STEP);
+                }
+            }
+            ("recovery", Some(person)) => {
+                let (code, right) = self.recovery_code(person, with);
+                // It is spent before the answer that follows from it is looked at.
+                if right {
+                    let spent = self.people[person].codes.remove(0);
+                    self.people[person].spent_codes.push(spent);
+                }
+                let taken =
+                    self.prove(tab, &page, (person, Method::Recovery), &[("code", code)], right).await;
+                if right && !taken {
+                    let unspent = self.people[person].spent_codes.pop().unwrap();
+                    self.people[person].codes.insert(0, unspent);
+                }
+            }
+            ("account-password", Some(person)) if with != With::Wrong => {
+                let password = self.people[person].next_password();
+                let reply = self.browsers[browser].submit(&page, &[("password", &password)]).await;
+                self.landed(tab, reply).await;
+            }
+            ("passkey", Some(person)) => self.prove_with_passkey(tab, &page, with, person).await,
+            ("enrol-totp", Some(person)) if with != With::Wrong => self.set_up_totp(tab, &page, person).await,
+            ("enrol-passkey", Some(person)) if with != With::Wrong => {
+                self.strongest_was_shown(tab, person);
+                let reply = self.browsers[browser].tap(&page, &mut self.people[person].phone).await;
+                let owner = &mut self.people[person];
+                owner.keys += 1;
+                owner.newest_key = owner.gets(Method::Key);
+                assert_ne!(reply.page(), "enrol-passkey", "a passkey is refused");
+                self.landed(tab, reply).await;
+            }
+            ("recovery-codes", Some(person)) if with != With::Wrong => {
+                assert!(!self.people[person].factors.contains_key(&Method::Recovery), "there are codes");
+                let shown = page.body.split("<li><code>").skip(1);
+                let owner = &mut self.people[person];
+                owner.codes = shown.map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect();
+                owner.spent_codes.clear();
+                owner.gets(Method::Recovery);
+                let reply = self.browsers[browser].submit(&page, &[]).await;
+                self.landed(tab, reply).await;
+            }
+            (_, None) => panic!("a page about nobody: {page:?}"),
+            (_, Some(_)) => self.decline(tab, &page).await,
+        }
+    }
+
+    async fn set_up_totp(&mut self, tab: usize, page: &Reply, person: usize) {
+        self.strongest_was_shown(tab, person);
+        let shown = page.between("<code id=\"secret\" class=\"secret\">", "</code>");
+        let secret = TotpSecret::from_bytes(base32(&shown));
+        let code = secret.code_at(self.app.clock.now()).unwrap();
+        let step = self.now().div_euclid(STEP);
+        let owner = &mut self.people[person];
+        (owner.user.totp, owner.last_step) = (Some(secret), step);
+        owner.gets(Method::Otp);
+        self.prove(tab, page, (person, Method::Otp), &[("code", code)], true).await;
+    }
+
+    /// A form of an earlier page does nothing, whatever is in it.
+    pub async fn send_old_form(&mut self, place: usize, earlier: usize) {
+        let Some(tab) = (place < self.tabs.len()).then(|| self.tabs.len() - 1 - place) else { return };
+        let old = self.tabs[tab].pages.iter().rev().nth(earlier + 1).cloned();
+        let Some(old) = old else { return };
+        let stands = self.look(tab).await;
+        let form = |page: &Reply| (page.page(), step(page));
+        if stands.as_ref().is_some_and(|page| form(page) == form(&old)) {
+            return;
+        }
+        let user = self.tabs[tab].person.unwrap_or(0);
+        let code = self.code(user, With::Right).0;
+        let code = if old.page() == "recovery" { self.recovery_code(user, With::Right).0 } else { code };
+        let (name, password) = (self.people[user].user.name.clone(), self.people[user].password());
+        let fields = [("username", name.as_str()), ("password", &password), ("code", &code)];
+        let reply = self.browsers[self.tabs[tab].browser].submit(&old, &fields).await;
+        self.count("old form sent");
+        if let Some(stands) = stands {
+            assert_eq!(form(&reply), form(&stands), "a form of an earlier page did something: {old:?}");
+        }
+        self.landed(tab, reply).await;
+    }
+
+    pub async fn press(&mut self, place: usize, button: Button) {
+        let Some(tab) = self.open_tab(place) else { return };
+        let Some(page) = self.look(tab).await else { return };
+        let action = match button {
+            Button::Decline => return self.decline(tab, &page).await,
+            Button::OtherWay => "other-way",
+            Button::OtherAccount => "other-account",
+        };
+        let browser = self.tabs[tab].browser;
+        let reply = self.browsers[browser].submit(&page, &[("action", action)]).await;
+        let known = ["password", "totp", "passkey", "recovery"].contains(&page.page().as_str());
+        let this = &mut self.tabs[tab];
+        if action == "other-account" && (page.page() == "login" || known && this.need.subject.is_none()) {
+            (this.person, this.chosen) = (None, None);
+            this.proofs.clear();
+        }
+        self.landed(tab, reply).await;
+    }
+
+    async fn decline(&mut self, tab: usize, page: &Reply) {
+        self.tabs[tab].declined = true;
+        let browser = self.tabs[tab].browser;
+        let reply = self.browsers[browser].submit(page, &[("action", "decline")]).await;
+        self.landed(tab, reply).await;
+    }
+
+    /// Newest first.
+    fn open_tab(&self, place: usize) -> Option<usize> {
+        (0..self.tabs.len()).rev().filter(|tab| self.tabs[*tab].open).nth(place)
+    }
+
+    /// The page as it stands, if there still is one.
+    async fn look(&mut self, tab: usize) -> Option<Reply> {
+        let path = self.tabs[tab].path.clone();
+        let reply = self.browsers[self.tabs[tab].browser].open(&path).await;
+        self.landed(tab, reply.clone()).await;
+        self.tabs[tab].open.then_some(reply)
+    }
+
+    async fn choose(&mut self, tab: usize, page: &Reply, who: usize) {
+        let browser = self.tabs[tab].browser;
+        let offered = page.body.contains(self.people[who].user.id.as_str());
+        let signed_in = self.session(browser, who).is_some();
+        assert!(offered || !signed_in, "{who} is signed in and not offered");
+        if !offered {
+            let reply = self.browsers[browser].submit(page, &[("action", "other-account")]).await;
+            return self.landed(tab, reply).await;
+        }
+        let reply = self.browsers[browser].choose(page, &self.people[who].user).await;
+        match signed_in {
+            true => self.tabs[tab].person = Some(who),
+            false => self.tabs[tab].chosen = Some(who),
+        }
+        self.landed(tab, reply).await;
+    }
+
+    async fn sign_in(&mut self, tab: usize, page: &Reply, with: With, who: usize) {
+        let password = self.password(who, with);
+        let right = password == self.people[who].password() && self.may_sign_in(tab, who);
+        let fields = [("username", self.people[who].user.name.clone()), ("password", password)];
+        if self.tabs[tab].chosen.is_some() {
+            self.tabs[tab].chosen = Some(who);
+        }
+        self.prove(tab, page, (who, Method::Pwd), &fields, right).await;
+    }
+
+    fn may_sign_in(&self, tab: usize, who: usize) -> bool {
+        self.people[who].enabled && self.tabs[tab].need.subject.is_none_or(|subject| subject == who)
+    }
+
+    fn has_a_key(&self, who: usize, page: &Reply) -> bool {
+        self.people[who].keys > 0 && page.body.contains("data-passkey")
+    }
+
+    async fn sign_in_with_passkey(&mut self, tab: usize, page: &Reply, with: With, who: usize) {
+        let own = self.people[who].factors.get(&Method::Key) == Some(&self.people[who].newest_key);
+        let chosen = self.tabs[tab].chosen.is_none_or(|chosen| chosen == who);
+        let right = with != With::Wrong && own && chosen && self.may_sign_in(tab, who);
+        let browser = self.tabs[tab].browser;
+        self.people[who].phone.verifies = with != With::Wrong;
+        let reply = self.browsers[browser].tap(page, &mut self.people[who].phone).await;
+        self.people[who].phone.verifies = true;
+        self.judged(tab, page, (who, Method::Key), right, reply).await;
+    }
+
+    async fn prove_with_passkey(&mut self, tab: usize, page: &Reply, with: With, person: usize) {
+        let other = (person + 1) % self.people.len();
+        let whose = if with == With::OfAnother { other } else { person };
+        if self.people[whose].keys == 0 {
+            return;
+        }
+        let browser = self.tabs[tab].browser;
+        let ceremony = self.browsers[browser].ceremony(page).await;
+        let phone = &mut self.people[whose].phone;
+        phone.verifies = with != With::Wrong;
+        let said = match with == With::OfAnother {
+            true => phone.get_anyway(&ceremony["options"]),
+            false => phone.get(&ceremony["options"]),
+        };
+        phone.verifies = true;
+        let reply = self.browsers[browser].answer(page, &ceremony, &said).await;
+        let right = with != With::Wrong && whose == person;
+        self.judged(tab, page, (person, Method::Key), right, reply).await;
+    }
+
+    /// Sends a form with a proof. Says whether it counts.
+    async fn prove(
+        &mut self,
+        tab: usize,
+        page: &Reply,
+        of: (usize, Method),
+        fields: &[(&str, String)],
+        right: bool,
+    ) -> bool {
+        let fields = fields.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>();
+        let reply = self.browsers[self.tabs[tab].browser].submit(page, &fields).await;
+        self.judged(tab, page, of, right, reply).await
+    }
+
+    async fn judged(
+        &mut self,
+        tab: usize,
+        page: &Reply,
+        (user, method): (usize, Method),
+        right: bool,
+        reply: Reply,
+    ) -> bool {
+        sound(&reply);
+        self.tell(format!("    {method:?} of {}, {right}", self.people[user].user.name));
+        self.count(&format!("{method:?} {}", if right { "given" } else { "refused" }));
+        let failed = self.people[user].failed.entry(method).or_default();
+        if reply.status == 429 {
+            assert!(*failed >= 5, "{method:?} of {user} is braked after {failed} failures");
+            return false;
+        }
+        let told = reply.body.contains("id=\"problem\"");
+        if right {
+            *failed = 0;
+            assert!(!told, "a right proof is refused: {reply:?}");
+            let factor = self.people[user].factor(user, method).unwrap();
+            let at = self.now();
+            let this = &mut self.tabs[tab];
+            this.person = Some(user);
+            this.proofs.push(Proof { factor, at, tab });
+        } else {
+            *failed += 1;
+            let ended = reply.location().is_some() && reply.outcome() == "access_denied";
+            assert!(told || ended, "a wrong proof passes at {}: {reply:?}", page.page());
+        }
+        self.landed(tab, reply).await;
+        right
+    }
+
+    /// What a page led to: another page, or the application.
+    pub async fn landed(&mut self, tab: usize, reply: Reply) {
+        sound(&reply);
+        self.tell(format!("    {}", reply.outcome()));
+        let was_open = self.tabs[tab].open;
+        match (reply.location().is_some(), reply.status.as_u16()) {
+            (true, _) => {
+                assert!(was_open, "an answer out of what is over: {reply:?}");
+                self.tabs[tab].open = false;
+                self.count(&format!("page ends with {}", reply.outcome()));
+                if reply.outcome() == "code" {
+                    self.answered(tab, &reply);
+                }
+            }
+            (false, 200) if reply.path != self.tabs[tab].path => {
+                assert!(was_open, "an answer out of what is over: {reply:?}");
+                self.tabs[tab].open = false;
+                self.back_at_the_account(tab, &reply);
+            }
+            (false, 200) => {
+                assert!(was_open, "a page of what is over: {reply:?}");
+                self.page_is_right(tab, &reply);
+                self.tabs[tab].pages.push(reply);
+            }
+            (false, 429) => {}
+            (false, _) => self.tabs[tab].open = false,
+        }
+    }
+
+    /// It is about the one whom it has to be about, and nobody is asked for what is proved.
+    fn page_is_right(&self, tab: usize, page: &Reply) {
+        let this = &self.tabs[tab];
+        let name = page.page();
+        if ["recovery-codes", "account-password"].contains(&name.as_str()) {
+            return;
+        }
+        if ["password", "totp", "passkey", "recovery", "enrol-passkey", "enrol-totp"].contains(&name.as_str())
+        {
+            let person = this.person.expect("a page about nobody");
+            let shown = format!("<strong>{}</strong>", self.people[person].user.name);
+            assert!(page.body.contains(&shown), "it is about {person}: {page:?}");
+            assert!(this.need.subject.is_none_or(|subject| subject == person), "{:?}", this.need);
+        }
+        let Some(person) = this.person else { return };
+        let (proofs, two) = (self.proofs(this.browser, person, Some(tab)), self.people[person].two());
+        let proved = match this.declined || !self.in_reach(person, &this.need, &proofs) {
+            true => this.need.stated(&proofs, two, Some(tab), self.now()),
+            false => this.need.strictly_stated(&proofs, two, Some(tab), self.now()),
+        };
+        assert_eq!(proved, None, "page {name}, though it is proved");
+    }
+
+    /// A request ends with a code.
+    fn answered(&mut self, tab: usize, reply: &Reply) {
+        let Asks::Client(client, offline) = self.tabs[tab].asks else {
+            panic!("a code for nobody: {reply:?}")
+        };
+        let (user, session, statement) = self.settled(tab);
+        self.granted(reply, (client, user, session, offline), statement);
+    }
+
+    /// What was asked for is proved: the proofs become those of the session.
+    pub fn settled(&mut self, tab: usize) -> (usize, usize, Statement) {
+        let (browser, now) = (self.tabs[tab].browser, self.now());
+        let user = self.tabs[tab].person.expect("an answer about nobody");
+        let need = self.tabs[tab].need.clone();
+        assert!(need.subject.is_none_or(|subject| subject == user), "an answer about another one: {need:?}");
+        assert!(self.people[user].enabled, "an answer about somebody who is disabled");
+        let proofs = self.proofs(browser, user, Some(tab));
+        let statement = need.stated(&proofs, self.people[user].two(), Some(tab), now);
+        let statement = statement.unwrap_or_else(|| panic!("an answer to {need:?}, proved is {proofs:?}"));
+        let session = self.session(browser, user).unwrap_or_else(|| {
+            let own = self.sessions.iter_mut().filter(|s| s.browser == browser && s.user == user);
+            own.for_each(|session| session.ended = true);
+            let (proofs, answered) = (Vec::new(), BTreeMap::new());
+            self.sessions.push(Session {
+                browser,
+                user,
+                started: now,
+                seen: now,
+                ended: false,
+                proofs,
+                answered,
+            });
+            self.sessions.len() - 1
+        });
+        self.sessions[session].proofs = proofs;
+        self.sessions[session].seen = now;
+        (user, session, statement)
+    }
+
+    /// Nothing is set up by anybody who has not shown the strongest that is there, for this very request.
+    fn strongest_was_shown(&self, tab: usize, person: usize) {
+        let need = Need { anew: true, ..self.strongest(person) };
+        let (shown, two) =
+            (self.proofs(self.tabs[tab].browser, person, Some(tab)), self.people[person].two());
+        let stated = need.strictly_stated(&shown, two, Some(tab), self.now());
+        assert!(stated.is_some(), "something is set up without {:?}", need.acr);
+    }
+
+    /// The strongest class that somebody reaches without recovery codes.
+    pub fn strongest(&self, user: usize) -> Need {
+        let need = |class: &'static str| Need {
+            acr: Acr::Values(vec![class]),
+            floor: None,
+            max_age: None,
+            anew: false,
+            silent: false,
+            subject: Some(user),
+            without_recovery: true,
+        };
+        [PHR, MFA, PWD].map(need).into_iter().find(|need| self.in_reach(user, need, &[])).unwrap()
+    }
+
+    fn password(&self, user: usize, with: With) -> String {
+        match with {
+            With::Right | With::Passkey | With::OtherWay => self.people[user].password(),
+            With::OfAnother => self.people[(user + 1) % self.people.len()].password(),
+            With::Wrong => "a guess".to_owned(),
+            With::Spent => format!("{} keeps horse number 1", self.people[user].user.name),
+        }
+    }
+
+    /// A code of an authenticator app, and whether it is right.
+    fn code(&self, user: usize, with: With) -> (String, bool) {
+        let now = self.app.clock.now();
+        let code = |user: usize, at: Time| {
+            let totp = self.people[user].user.totp.as_ref();
+            totp.map_or_else(|| "000000".to_owned(), |totp| totp.code_at(at).unwrap())
+        };
+        let person = &self.people[user];
+        match with {
+            With::Right | With::Passkey | With::OtherWay => {
+                (code(user, now), self.now().div_euclid(STEP) > person.last_step)
+            }
+            With::OfAnother => (code((user + 2) % self.people.len(), now), false),
+            With::Spent => (code(user, Time::from_unix_seconds(person.last_step * STEP)), false),
+            With::Wrong => {
+                let right = code(user, now);
+                let first = (right.as_bytes()[0] - b'0' + 1) % 10;
+                (format!("{first}{}", &right[1..]), false)
+            }
+        }
+    }
+
+    fn recovery_code(&self, user: usize, with: With) -> (String, bool) {
+        let person = &self.people[user];
+        let other = &self.people[(user + 1) % self.people.len()];
+        match with {
+            With::Right | With::Passkey | With::OtherWay if !person.codes.is_empty() => {
+                (person.codes[0].clone(), true)
+            }
+            With::Spent if !person.spent_codes.is_empty() => (person.spent_codes[0].clone(), false),
+            With::OfAnother if !other.codes.is_empty() => (other.codes[0].clone(), false),
+            _ => ("0000-0000-0000-0000".to_owned(), false),
+        }
+    }
+}
+
+/// RFC 4648 §6, as a page groups it.
+fn base32(text: &str) -> Vec<u8> {
+    let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
+    let numbers = letters.map(|c| if c.is_ascii_digit() { c - b'2' + 26 } else { c - b'A' });
+    let bits = numbers.flat_map(|n| (0..5).rev().map(move |bit| n >> bit & 1)).collect::<Vec<_>>();
+    bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | bit)).collect()
+}
+
+fn step(page: &Reply) -> Option<String> {
+    page.hidden_fields().into_iter().find(|(name, _)| name == "step").map(|(_, step)| step)
+}
