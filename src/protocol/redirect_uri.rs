@@ -72,14 +72,12 @@ impl RedirectUri {
         {
             return bad(&format!("has {member} in its query, which belongs to the response"));
         }
+        let is_web = ["https", "http"].contains(&url.scheme());
+        let names_somebody = !url.username().is_empty() || url.password().is_some();
+        if names_somebody || (is_web && authority(text).contains('@')) {
+            return bad("has user information, which a redirect URI may not have");
+        }
         match url.scheme() {
-            "https" | "http"
-                if !url.username().is_empty()
-                    || url.password().is_some()
-                    || authority(text).contains('@') =>
-            {
-                bad("has user information, which a redirect URI may not have")
-            }
             // WHATWG URL §4.4: without both slashes, it is resolved against the page on which it is followed.
             "https" | "http" if !is_written_out(text, url.scheme()) => bad(
                 "must be written out, as https://host/path, its host in letters, digits, dots and hyphens",
@@ -314,6 +312,7 @@ mod tests {
             assert!(RedirectUri::register(uri, false).is_err(), "{uri}");
         }
         assert!(RedirectUri::register("com.example.app:/cb", true).is_ok());
+        assert!(RedirectUri::register("com.example.app://user@host/cb", true).is_err());
         assert!(RedirectUri::register("http://localhost:8081/cb", false).is_ok());
         assert!(RedirectUri::register("https://rp.test/cb?tenant=1", false).is_ok());
         assert!(RedirectUri::register("https://xn--bcher-kva.rp.test:8443", false).is_ok());
