@@ -2,6 +2,7 @@
 
 use super::browser::Reply;
 use super::operation::Acr;
+use super::operation::BOTH;
 use super::operation::Button;
 use super::operation::Change;
 use super::operation::MFA;
@@ -441,7 +442,7 @@ impl World {
             subject: Some(user),
             without_recovery: true,
         };
-        [PHR, MFA, PWD].map(need).into_iter().find(|need| self.in_reach(user, need, &[])).unwrap()
+        [PHR, BOTH, MFA, PWD].map(need).into_iter().find(|need| self.in_reach(user, need, &[])).unwrap()
     }
 
     fn password(&self, user: usize, with: With) -> String {
