@@ -99,7 +99,11 @@ impl World {
                 }
             }
             ("recovery", Some(person)) => {
-                let (code, right) = self.recovery_code(person, with);
+                // Each code is tried once more before the next one.
+                let before = self.people[person].failed.get(&Method::Recovery).copied().unwrap_or_default();
+                let again =
+                    with == With::OtherWay && before == 0 && !self.people[person].spent_codes.is_empty();
+                let (code, right) = self.recovery_code(person, if again { With::Spent } else { with });
                 // It is spent before the answer that follows from it is looked at.
                 if right {
                     let spent = self.people[person].codes.remove(0);
@@ -483,7 +487,9 @@ impl World {
             With::Right | With::Passkey | With::OtherWay if !person.codes.is_empty() => {
                 (person.codes[0].clone(), true)
             }
-            With::Spent if !person.spent_codes.is_empty() => (person.spent_codes[0].clone(), false),
+            With::Spent if !person.spent_codes.is_empty() => {
+                (person.spent_codes[person.spent_codes.len() - 1].clone(), false)
+            }
             With::OfAnother if !other.codes.is_empty() => (other.codes[0].clone(), false),
             _ => ("0000-0000-0000-0000".to_owned(), false),
         }
