@@ -328,7 +328,10 @@ impl World {
             this.proofs.push(Proof { factor, at, tab });
         } else {
             *failed += 1;
-            let ended = reply.location().is_some() && reply.outcome() == "access_denied";
+            let ended = match self.tabs[tab].asks {
+                Asks::Client(..) => reply.location().is_some() && reply.outcome() == "access_denied",
+                Asks::Person(_) => reply.path != self.tabs[tab].path && !reply.path.contains("said="),
+            };
             assert!(told || ended, "a wrong proof passes at {}: {reply:?}", page.page());
         }
         self.landed(tab, reply).await;
