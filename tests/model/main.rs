@@ -49,8 +49,8 @@ use world::World;
 const CASES: u32 = 48;
 const LONGEST: usize = 34;
 /// What has to happen in these lives, and how often, for them to show anything.
-const OFTEN: u32 = 5;
-const HAPPENS: [&str; 17] = [
+const OFTEN: u32 = 2;
+const HAPPENS: [&str; 18] = [
     "passkey removed",
     "password changed",
     "Pwd given",
@@ -60,6 +60,7 @@ const HAPPENS: [&str; 17] = [
     "Key given",
     "Key refused",
     "Recovery given",
+    "Recovery refused",
     "asked, code",
     "asked, login_required",
     "page ends with code",

@@ -165,6 +165,8 @@ impl fmt::Debug for Wish {
 
 pub const PWD: &str = "urn:stepgate:acr:pwd";
 pub const MFA: &str = "urn:stepgate:acr:mfa";
+/// Password and code, both fresh, of the last quarter of an hour.
+pub const BOTH: &str = "urn:example:both";
 pub const PHR: &str = "phr";
 pub const ONE: &str = "urn:stepgate:acr:1fa";
 
@@ -254,7 +256,17 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 fn acr() -> impl Strategy<Value = Acr> {
     let names = || {
-        select(vec![vec![PWD], vec![MFA], vec![MFA], vec![PHR], vec![ONE], vec![PHR, PWD], vec![PWD, MFA]])
+        select(vec![
+            vec![PWD],
+            vec![MFA],
+            vec![MFA],
+            vec![PHR],
+            vec![ONE],
+            vec![BOTH],
+            vec![BOTH],
+            vec![PHR, PWD],
+            vec![PWD, MFA],
+        ])
     };
     prop_oneof![
         4 => Just(Acr::Any),

@@ -1,6 +1,7 @@
 //! What may be stated of proofs, as the README says it: searched naively, and knowing nothing of the program.
 
 use super::operation::Acr;
+use super::operation::BOTH;
 use super::operation::MFA;
 use super::operation::ONE;
 use super::operation::PHR;
@@ -52,15 +53,34 @@ pub struct Statement {
     pub behind: Vec<Proof>,
 }
 
-/// The first proof is as fresh as is asked, a second one of the last twelve hours.
-type Combination = &'static [Method];
+/// Each proof as fresh as is asked, or of the last twelve hours.
+type Combination = &'static [(Method, Age)];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Age {
+    Fresh,
+    Held,
+}
+
+struct Class {
+    name: &'static str,
+    max_age: Option<i64>,
+    any_of: &'static [Combination],
+}
 
 const HELD: i64 = 43_200;
-const CLASSES: [(&str, &[Combination]); 4] = [
-    (ONE, &[&[Method::Pwd], &[Method::Key], &[Method::Otp, Method::Pwd], &[Method::Recovery, Method::Pwd]]),
-    (PWD, &[&[Method::Pwd]]),
-    (MFA, &[&[Method::Key], &[Method::Otp, Method::Pwd], &[Method::Recovery, Method::Pwd]]),
-    (PHR, &[&[Method::Key]]),
+const BY_PASSWORD: Combination = &[(Method::Pwd, Age::Fresh)];
+const BY_PASSKEY: Combination = &[(Method::Key, Age::Fresh)];
+const BY_CODE: Combination = &[(Method::Otp, Age::Fresh), (Method::Pwd, Age::Held)];
+const BY_RECOVERY: Combination = &[(Method::Recovery, Age::Fresh), (Method::Pwd, Age::Held)];
+const BY_BOTH: Combination = &[(Method::Pwd, Age::Fresh), (Method::Otp, Age::Fresh)];
+/// Weakest first.
+const CLASSES: [Class; 5] = [
+    Class { name: ONE, max_age: None, any_of: &[BY_PASSWORD, BY_PASSKEY, BY_CODE, BY_RECOVERY] },
+    Class { name: PWD, max_age: None, any_of: &[BY_PASSWORD] },
+    Class { name: MFA, max_age: None, any_of: &[BY_PASSKEY, BY_CODE, BY_RECOVERY] },
+    Class { name: BOTH, max_age: Some(900), any_of: &[BY_BOTH] },
+    Class { name: PHR, max_age: None, any_of: &[BY_PASSKEY] },
 ];
 
 impl Need {
@@ -89,7 +109,7 @@ impl Need {
         let floors = self.floor.into_iter().chain(two.then_some(MFA));
         let floors = floors.map(best).collect::<Option<Vec<_>>>()?;
         let mut stated = match &self.acr {
-            Acr::Any => best(ONE).and_then(|_| [PHR, MFA, PWD, ONE].into_iter().find_map(best)),
+            Acr::Any => best(ONE).and_then(|_| CLASSES.iter().rev().find_map(|class| best(class.name))),
             Acr::Values(names) | Acr::Essential(names) | Acr::Voluntary(names) => {
                 names.iter().find_map(|name| best(name))
             }
@@ -99,21 +119,25 @@ impl Need {
     }
 
     pub fn best(&self, class: &str, proofs: &[Proof], tab: Option<usize>, now: i64) -> Option<Statement> {
-        let (acr, combinations) = CLASSES.into_iter().find(|(name, _)| *name == class).unwrap();
+        let Class { name: acr, max_age, any_of } =
+            CLASSES.into_iter().find(|known| known.name == class).unwrap();
+        let fresh = self.max_age.into_iter().chain(max_age).min();
         let mut best = None::<Statement>;
-        for combination in combinations {
+        for combination in any_of {
             for given in ways(combination, proofs) {
+                let pairs = || combination.iter().map(|(_, age)| *age).zip(&given);
                 let recovered = given.iter().any(|proof| proof.factor.method == Method::Recovery);
-                if self.without_recovery && recovered {
+                let timely = |(age, proof): (Age, &Proof)| {
+                    let oldest = if age == Age::Fresh { fresh } else { Some(HELD) };
+                    tab == Some(proof.tab)
+                        || !self.anew && oldest.is_none_or(|oldest| now - proof.at <= oldest)
+                };
+                if self.without_recovery && recovered || !pairs().all(timely) {
                     continue;
                 }
-                let fits = given.iter().enumerate().all(|(place, proof)| {
-                    let here = tab == Some(proof.tab);
-                    let oldest = if place == 0 { self.max_age } else { Some(HELD) };
-                    here || !self.anew && oldest.is_none_or(|oldest| now - proof.at <= oldest)
-                });
-                let auth_time = given[0].at;
-                if fits && best.as_ref().is_none_or(|best| auth_time > best.auth_time) {
+                let of_fresh = pairs().filter(|(age, _)| *age == Age::Fresh).map(|(_, proof)| proof.at);
+                let auth_time = of_fresh.min().unwrap();
+                if best.as_ref().is_none_or(|best| auth_time > best.auth_time) {
                     best = Some(Statement { acr, amr: amr(combination), auth_time, behind: given });
                 }
             }
@@ -122,16 +146,16 @@ impl Need {
     }
 }
 
-fn ways(combination: &[Method], proofs: &[Proof]) -> Vec<Vec<Proof>> {
-    let Some((first, rest)) = combination.split_first() else { return vec![vec![]] };
+fn ways(combination: &[(Method, Age)], proofs: &[Proof]) -> Vec<Vec<Proof>> {
+    let Some(((first, _), rest)) = combination.split_first() else { return vec![vec![]] };
     let fitting = proofs.iter().filter(|proof| proof.factor.method == *first);
     fitting.flat_map(|proof| ways(rest, proofs).into_iter().map(|way| [vec![*proof], way].concat())).collect()
 }
 
-fn amr(combination: &[Method]) -> Vec<&'static str> {
+fn amr(combination: Combination) -> Vec<&'static str> {
     match combination {
-        [Method::Pwd] => vec!["pwd"],
-        [Method::Key] => vec!["webauthn", "pop", "user", "mfa"],
+        [(Method::Pwd, _)] => vec!["pwd"],
+        [(Method::Key, _)] => vec!["webauthn", "pop", "user", "mfa"],
         _ => vec!["pwd", "otp", "mfa"],
     }
 }

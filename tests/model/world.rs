@@ -43,13 +43,33 @@ pub struct Told {
     pub counts: BTreeMap<String, u32>,
 }
 
+/// Those of the README, and one that wants two proofs fresh.
+const CLASSES: &str = r#"
+[[acr]]
+name = "urn:stepgate:acr:1fa"
+any_of = ["pwd", "webauthn+uv", "otp & pwd within 12h", "webauthn & pwd within 12h", "recovery & pwd within 12h"]
+[[acr]]
+name = "urn:stepgate:acr:pwd"
+any_of = ["pwd"]
+[[acr]]
+name = "urn:stepgate:acr:mfa"
+any_of = ["webauthn+uv", "otp & pwd within 12h", "webauthn & pwd within 12h", "recovery & pwd within 12h"]
+[[acr]]
+name = "urn:example:both"
+max_age = "15m"
+any_of = ["pwd & otp"]
+[[acr]]
+name = "phr"
+any_of = ["webauthn+uv", "webauthn & pwd within 12h"]
+"#;
+
 /// One that gets no refresh tokens, one that does, and one with floors.
 pub const CLIENTS: [&str; 3] = ["rp", "app", "vault"];
 
 impl World {
     /// Ada has a code where it is asked for, Bob a passkey and recovery codes, Eve a code at every sign-in.
     pub async fn new(database: TestDatabase, told: Arc<Mutex<Told>>) -> Self {
-        let app = TestApp::on(database, "").await;
+        let app = TestApp::on(database, CLASSES).await;
         let refreshing = json!(["authorization_code", "refresh_token"]);
         app.client("app", json!({"grant_types": refreshing, "scope": "openid offline_access"})).await;
         app.client("other", json!({"grant_types": refreshing})).await;
