@@ -201,7 +201,7 @@ impl Person {
             Flow::UnmetStepUp => {
                 let location = self.asked("es256", &[("acr_values", MFA), ("max_age", "0")]).await;
                 let page = self.get(&location).send().await.unwrap().text().await.unwrap();
-                assert!(page.contains("data-page=\"totp\""), "{page}");
+                assert!(page.contains("data-page=\"password\""), "{page}");
             }
             Flow::Password => {
                 let stranger = Self {
