@@ -161,7 +161,8 @@ fn sqlite(path: &Path, read_only: bool) -> Result<SqliteConnection, Error> {
     )
     .map_err(Error::QueryError)?;
     if read_only {
-        c.batch_execute("PRAGMA query_only = ON;").map_err(Error::QueryError)?;
+        // Who reads waits for nobody but another program that keeps the whole file to itself, and others wait behind them.
+        c.batch_execute("PRAGMA query_only = ON; PRAGMA busy_timeout = 1000;").map_err(Error::QueryError)?;
     }
     Ok(c)
 }

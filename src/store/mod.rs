@@ -135,7 +135,11 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
-        self.on_pool(job).await
+        match &self.writes {
+            // A small look-up that waits for nobody costs less than the way to another thread and back.
+            Writes::One(_) => self.here(job),
+            Writes::Pool => self.on_pool(job).await,
+        }
     }
 
     /// Runs `job` in a transaction and answers once it is durable; an error leaves nothing behind.
@@ -170,16 +174,17 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
-        let (pool, doubt) = (self.reads.clone(), self.doubt.clone());
-        let work = move || {
-            let mut c = pool.get().map_err(unavailable)?;
-            let done = job(&mut c).map_err(StoreError::from);
-            if let Err(StoreError::Query(_)) = done {
-                doubt.begin();
-            }
-            done
-        };
-        tokio::task::spawn_blocking(work).await.map_err(unavailable)?
+        let store = self.clone();
+        tokio::task::spawn_blocking(move || store.here(job)).await.map_err(unavailable)?
+    }
+
+    fn here<T>(&self, job: impl FnOnce(&mut Conn) -> QueryResult<T>) -> Result<T, StoreError> {
+        let mut c = self.reads.get().map_err(unavailable)?;
+        let done = job(&mut c).map_err(StoreError::from);
+        if let Err(StoreError::Query(_)) = done {
+            self.doubt.begin();
+        }
+        done
     }
 }
 
