@@ -67,8 +67,8 @@ async fn bench(only: Option<&str>) -> Verdict {
 async fn flows(place: &Place, database: &str, span: Duration, verdict: &mut Verdict) {
     place.prepare(MOST);
     let server = place.serve();
-    let people = client::sign_in_all(place, &server, MOST, With::PasswordAndTotp).await;
     let idle = server.memory();
+    let people = client::sign_in_all(place, &server, MOST, With::PasswordAndTotp).await;
     let (floor, argon2) = (floor::measure(place, span).await, floor::measure_argon2(span));
     println!("\n## {database}\n");
     println!(
@@ -77,7 +77,10 @@ async fn flows(place: &Place, database: &str, span: Duration, verdict: &mut Verd
     );
     println!("{:.3} ms with ES256 for both; argon2id alone {:.1} ms.\n", floor.es256, argon2);
     Figures::heading();
-    for flow in Flow::ALL {
+    let named = std::env::var("BENCH_FLOW").ok();
+    for flow in
+        Flow::ALL.into_iter().filter(|flow| named.as_deref().is_none_or(|name| flow.name().contains(name)))
+    {
         for connections in CONNECTIONS {
             let figures = run(&server, &people[..connections], flow, span).await;
             figures.print(flow, connections);

@@ -61,25 +61,36 @@ pub fn void(c: &mut Conn, credential: &CredentialId, now: Time) -> QueryResult<(
 
 /// Whether every one of these events of the session stands.
 pub fn all_stand(c: &mut Conn, session: &SessionId, needed: &[EventId]) -> QueryResult<bool> {
-    let ids = needed.iter().map(EventId::as_str).collect::<Vec<_>>();
-    let standing = events::table
-        .filter(events::id.eq_any(ids))
-        .filter(events::session_id.eq(session.as_str()))
-        .filter(events::voided_at.is_null())
-        .select(events::id)
-        .load::<String>(c)?;
-    Ok(standing.len() == needed.len())
+    // One or two, each by a statement that is prepared once; a list of any length is prepared anew each time.
+    for id in needed {
+        let standing = events::table
+            .find(id.as_str())
+            .filter(events::session_id.eq(session.as_str()))
+            .filter(events::voided_at.is_null())
+            .select(events::id)
+            .first::<String>(c)
+            .optional()?;
+        if standing.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether one of these events was voided. Those that are gone with their session, or made room for newer ones, were not.
 pub fn any_voided(c: &mut Conn, ids: &[EventId]) -> QueryResult<bool> {
-    let voided = events::table
-        .filter(events::id.eq_any(ids.iter().map(EventId::as_str).collect::<Vec<_>>()))
-        .filter(events::voided_at.is_not_null())
-        .select(events::id)
-        .first::<String>(c)
-        .optional()?;
-    Ok(voided.is_some())
+    for id in ids {
+        let voided = events::table
+            .find(id.as_str())
+            .filter(events::voided_at.is_not_null())
+            .select(events::id)
+            .first::<String>(c)
+            .optional()?;
+        if voided.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 type Columns = (
