@@ -26,7 +26,9 @@ impl Visitor {
 
     /// What many visitors share.
     pub fn http() -> Client {
-        Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(60)).build().unwrap()
+        // The server closes what nobody used for fifteen seconds; a request that goes out in that moment has no answer.
+        let client = Client::builder().redirect(Policy::none()).pool_idle_timeout(Duration::from_secs(5));
+        client.timeout(Duration::from_secs(60)).build().unwrap()
     }
 
     pub async fn get(&mut self, path: &str) -> Result<Reply> {
