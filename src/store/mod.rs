@@ -135,10 +135,11 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
-        match &self.writes {
-            // A small look-up that waits for nobody costs less than the way to another thread and back.
-            Writes::One(_) => self.here(job),
-            Writes::Pool => self.on_pool(job).await,
+        // Of SQLite a small look-up costs less than the way to another thread and back; who would wait for a connection goes there.
+        let at_hand = matches!(self.writes, Writes::One(_)).then(|| self.reads.try_get()).flatten();
+        match at_hand {
+            Some(mut c) => self.on(&mut c, job),
+            None => self.on_pool(job).await,
         }
     }
 
@@ -175,12 +176,12 @@ impl Store {
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
         let store = self.clone();
-        tokio::task::spawn_blocking(move || store.here(job)).await.map_err(unavailable)?
+        let work = move || store.on(&mut *store.reads.get().map_err(unavailable)?, job);
+        tokio::task::spawn_blocking(work).await.map_err(unavailable)?
     }
 
-    fn here<T>(&self, job: impl FnOnce(&mut Conn) -> QueryResult<T>) -> Result<T, StoreError> {
-        let mut c = self.reads.get().map_err(unavailable)?;
-        let done = job(&mut c).map_err(StoreError::from);
+    fn on<T>(&self, c: &mut Conn, job: impl FnOnce(&mut Conn) -> QueryResult<T>) -> Result<T, StoreError> {
+        let done = job(c).map_err(StoreError::from);
         if let Err(StoreError::Query(_)) = done {
             self.doubt.begin();
         }
