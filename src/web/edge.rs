@@ -79,7 +79,10 @@ fn broken(app: &App, id: &str, began: Instant) -> Error {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     let mut answer = HttpResponse::build(status)
         .content_type("text/plain; charset=utf-8")
-        .body(format!("Something went wrong here that should not have. The request is {id}.\n"));
+        .body(format!(
+            "Something went wrong here that should not have. Try again; if it happens again, tell those who run this \
+             service that the request was {id}.\n"
+        ));
     headers(app, answer.headers_mut(), id);
     app.metrics.request("other".into(), status.as_u16(), began.elapsed());
     tracing::error!(status = status.as_u16(), "handler.panicked");
