@@ -128,30 +128,20 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
     let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
     let wish = serde_json::from_str::<Wish>(interaction.then().1)
         .map_err(|why| StoreError::Unavailable(why.to_string()))?;
-    let what = match &wish {
-        Wish::Remove { .. } => What::FactorRemoved,
-        Wish::Password => What::PasswordChanged,
-        Wish::Rename { .. }
-        | Wish::Look
-        | Wish::LookForPassword
-        | Wish::Add(_)
-        | Wish::Replace { .. }
-        | Wish::RecoveryCodes => What::FactorRenamed,
-    };
     let path = if wish == Wish::LookForPassword { PASSWORD } else { PASSKEYS };
-    let entry =
-        app.entry(Actor::User, what).user(&person.user).source(&interaction.source).acr(&assurance.acr);
-    let (user, now) = (person.user.clone(), app.now());
-    let told = match &wish {
-        Wish::Password => Some(told::What::Added(Kind::Password)),
-        Wish::Remove { .. } => Some(told::What::Removed(Kind::Passkey)),
-        Wish::Rename { .. }
-        | Wish::Look
-        | Wish::LookForPassword
-        | Wish::Add(_)
-        | Wish::Replace { .. }
-        | Wish::RecoveryCodes => None,
+    let (what, told) = match &wish {
+        Wish::Rename { .. } => (Some(What::FactorRenamed), None),
+        Wish::Remove { .. } => (Some(What::FactorRemoved), Some(told::What::Removed(Kind::Passkey))),
+        Wish::Password => (Some(What::PasswordChanged), Some(told::What::Added(Kind::Password))),
+        Wish::Look | Wish::LookForPassword | Wish::Add(_) | Wish::Replace { .. } | Wish::RecoveryCodes => {
+            (None, None)
+        }
     };
+    let entry = what.map(|what| {
+        let entry = app.entry(Actor::User, what).user(&person.user);
+        entry.source(&interaction.source).acr(&assurance.acr)
+    });
+    let (user, now) = (person.user.clone(), app.now());
     let letter = told.and_then(|told| Letter::about(app, &interaction, &person, told));
     let replaces = matches!(wish, Wish::Replace { .. });
     let added = if replaces { Changed::Replacing } else { Changed::Added };
@@ -160,27 +150,17 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
     let password = interaction.progress.new_password.clone();
     let password = password.map(|secret| Credential::new(id, Kind::Password, secret, now));
     let settled = settle::settle(app, interaction, move |c, session| {
-        let entry = entry.session(session);
-        match wish {
-            Wish::Rename { passkey, label } => passkeys::rename(c, &user, &passkey, &label, entry).map(Some),
-            Wish::Remove { passkey } => {
-                let said = passkeys::remove(c, &user, &passkey, entry, now)?;
-                if said == Changed::Removed {
-                    letter.iter().try_for_each(|letter| letter.post(c))?;
-                }
-                Ok(Some(said))
-            }
-            Wish::Password => {
-                let Some(password) = password else { return lost() };
-                letter.iter().try_for_each(|letter| letter.post(c))?;
-                passkeys::change_password(c, &user, session, &password, entry).map(Some)
-            }
-            Wish::Look
-            | Wish::LookForPassword
-            | Wish::Add(_)
-            | Wish::Replace { .. }
-            | Wish::RecoveryCodes => Ok(added),
+        let Some(entry) = entry.map(|entry| entry.session(session)) else { return Ok(added) };
+        let said = match (wish, password) {
+            (Wish::Rename { passkey, label }, _) => passkeys::rename(c, &user, &passkey, &label, entry)?,
+            (Wish::Remove { passkey }, _) => passkeys::remove(c, &user, &passkey, entry, now)?,
+            (Wish::Password, Some(new)) => passkeys::change_password(c, &user, session, &new, entry)?,
+            _ => return lost(),
+        };
+        if matches!(said, Changed::Removed | Changed::PasswordChanged) {
+            letter.iter().try_for_each(|letter| letter.post(c))?;
         }
+        Ok(Some(said))
     });
     let settled = settled.await?;
     app.mail_waiting.notify_one();

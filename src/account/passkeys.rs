@@ -87,7 +87,7 @@ pub async fn of(app: &App, user: &UserId) -> Result<Own, StoreError> {
         let set = all.iter().find(|credential| credential.kind == Kind::Recovery);
         let codes = set.map(|set| recovery_codes::left(c, &set.id)).transpose()?;
         let totp = all.iter().find(|credential| credential.kind == Kind::Totp).map(|totp| totp.id.clone());
-        let waiting = recoveries::of_user(c, &user)?.map(|recovery| recovery.due_at);
+        let waiting = recoveries::of_user(c, &user)?.map(|waiting| waiting.recovery.due_at);
         let may_replace = mails && waiting.is_none() && !users::addresses(c, &user)?.is_empty();
         let keys = all.into_iter().filter(|credential| credential.key.is_some()).collect();
         Ok(Own { keys, totp, waiting, may_replace, codes })

@@ -44,37 +44,35 @@ pub async fn complete_due(app: &App) -> Result<(), StoreError> {
 /// The link of the mail was followed, and its button pressed; `false` if there is nothing to cancel.
 pub async fn cancel(app: &App, secret: &str, source: &str) -> Result<bool, StoreError> {
     let hash = Secret::presented(secret).hash();
-    let found = hash.clone();
-    let Some(waiting) = app.store.read(move |c| recoveries::of_secret(c, &found)).await? else {
-        return Ok(false);
-    };
-    let entry = app.entry(Actor::User, What::RecoveryCancelled).user(&waiting.recovery.user).source(source);
+    let waiting = app.store.read(move |c| recoveries::of_secret(c, &hash)).await?;
+    end(app, waiting, source, "by the link in the mail").await
+}
+
+/// The owner is signed in, and has found it again or has not asked for it. Nothing is opened by it, so nothing is asked for.
+pub async fn cancel_own(app: &App, user: &UserId, source: &str) -> Result<Changed, StoreError> {
+    let user = user.clone();
+    let waiting = app.store.read(move |c| recoveries::of_user(c, &user)).await?;
+    let cancelled = end(app, waiting, source, "by a session").await?;
+    Ok(if cancelled { Changed::ReplacementCancelled } else { Changed::Gone })
+}
+
+/// Told to its owner, who may not be the one that cancels. Of all who try, one is told `true`.
+async fn end(app: &App, waiting: Option<Waiting>, source: &str, how: &str) -> Result<bool, StoreError> {
+    let Some(waiting) = waiting else { return Ok(false) };
+    let entry = app.entry(Actor::User, What::RecoveryCancelled).user(&waiting.recovery.user);
+    let entry = entry.source(source).because(how);
     let letter = letter(app, &waiting, told::What::ReplacementCancelled);
     let cancelled = app.store.write(move |c| {
-        if !recoveries::cancel(c, &hash)? {
+        if !recoveries::end(c, &waiting.recovery.replacement.id)? {
             return Ok(false);
         }
         letter.iter().try_for_each(|letter| letter.post(c))?;
-        audit::append(c, &entry.because("by the link in the mail"))?;
+        audit::append(c, &entry)?;
         Ok(true)
     });
     let cancelled = cancelled.await?;
     app.mail_waiting.notify_one();
     Ok(cancelled)
-}
-
-/// The owner is signed in, and has found it again or has not asked for it. Nothing is opened by it, so nothing is asked for.
-pub async fn cancel_own(app: &App, user: &UserId, source: &str) -> Result<Changed, StoreError> {
-    let id = user.clone();
-    let entry = app.entry(Actor::User, What::RecoveryCancelled).user(user).source(source);
-    let cancelled = app.store.write(move |c| {
-        let cancelled = recoveries::cancel_of_user(c, &id)?;
-        if cancelled {
-            audit::append(c, &entry.because("by a session"))?;
-        }
-        Ok(cancelled)
-    });
-    Ok(if cancelled.await? { Changed::ReplacementCancelled } else { Changed::Gone })
 }
 
 fn letter(app: &App, waiting: &Waiting, what: told::What) -> Option<Letter> {

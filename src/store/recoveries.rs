@@ -47,13 +47,14 @@ pub fn begin(c: &mut Conn, recovery: &Recovery, cancel: &SecretHash) -> QueryRes
     super::unless_taken(inserted)
 }
 
-pub fn of_user(c: &mut Conn, user: &UserId) -> QueryResult<Option<Recovery>> {
+pub fn of_user(c: &mut Conn, user: &UserId) -> QueryResult<Option<Waiting>> {
     let row = recoveries::table
+        .inner_join(users::table)
         .filter(recoveries::user_id.eq(user.as_str()))
-        .select(COLUMNS)
-        .first::<Row>(c)
+        .select((COLUMNS, users::username))
+        .first::<(Row, String)>(c)
         .optional()?;
-    row.map(recovery).transpose()
+    row.map(waiting).transpose()
 }
 
 /// Those whose time has come.
@@ -90,11 +91,9 @@ pub fn take(c: &mut Conn, id: &CredentialId, now: Time) -> QueryResult<Option<Re
     row.map(recovery).transpose()
 }
 
-/// Ends the one that was begun with this secret. Of all who try, one is told `true`.
-pub fn cancel(c: &mut Conn, cancel: &SecretHash) -> QueryResult<bool> {
-    diesel::delete(recoveries::table.filter(recoveries::cancel_hash.eq(cancel.as_str())))
-        .execute(c)
-        .map(|rows| rows == 1)
+/// Ends one before its time. Of all who try, one is told `true`.
+pub fn end(c: &mut Conn, id: &CredentialId) -> QueryResult<bool> {
+    diesel::delete(recoveries::table.find(id.as_str())).execute(c).map(|rows| rows == 1)
 }
 
 /// Ends the user's, if one waits.

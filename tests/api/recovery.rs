@@ -9,6 +9,7 @@ use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::databases;
 use crate::database::sqlite;
+use crate::logs;
 use crate::passkeys::code_of;
 use crate::relying_party::Request;
 use crate::relying_party::introspect;
@@ -125,6 +126,7 @@ async fn what_was_lost_is_replaced_after_a_day_in_which_its_owner_is_told() {
 
 #[tokio::test]
 async fn a_replacement_is_cancelled_by_the_link_and_no_machine_that_follows_it_does() {
+    logs::record();
     let mailbox = SmtpServer::start(Manner::Takes).await;
     let app = TestApp::on(sqlite(), &mailbox.settings()).await;
     let mut ada = owner(&app, "ada").await;
@@ -132,6 +134,7 @@ async fn a_replacement_is_cancelled_by_the_link_and_no_machine_that_follows_it_d
     replace(&app, &ada, &ada.codes[0], &mut thief).await;
     let mails = mailbox.wait_for(4).await;
     let link = link_in(mails.iter().find(|mail| subject(mail).starts_with("Did you lose")).unwrap());
+    let (_, secret) = link.split_once("cancel=").unwrap();
     let mut anybody = Browser::new(&app);
     for secret in ["", "guessed"] {
         let said = anybody.post("/account/recovery", &[("cancel", secret)]).await;
@@ -146,6 +149,7 @@ async fn a_replacement_is_cancelled_by_the_link_and_no_machine_that_follows_it_d
         async move { browser.submit(&page, &[]).await.body.contains("It is cancelled") }
     });
     assert_eq!(join_all(pressed).await.into_iter().filter(|done| *done).count(), 1);
+    assert!(!logs::everything().contains(secret));
     let mails = mailbox.wait_for(5).await;
     assert_eq!(subject(mails.last().unwrap()), "The replacement was cancelled (Stepgate)");
     app.clock.advance(DAY);
@@ -157,7 +161,7 @@ async fn a_replacement_is_cancelled_by_the_link_and_no_machine_that_follows_it_d
 async fn its_owner_an_administrator_or_another_password_cancels_a_replacement_too() {
     let mailbox = SmtpServer::start(Manner::Takes).await;
     let app = TestApp::on(sqlite(), &mailbox.settings()).await;
-    let ada = owner(&app, "ada").await;
+    let mut ada = owner(&app, "ada").await;
     let waits = async || {
         let mut browser = Browser::signed_in(&app, &ada.user).await;
         browser.open(PATH).await.body.contains("A replacement is waiting")
@@ -166,12 +170,24 @@ async fn its_owner_an_administrator_or_another_password_cancels_a_replacement_to
     assert!(waits().await);
     let page = browser.submit(&page, &[("action", "cancel-recovery")]).await;
     assert!(page.body.contains("Everything stays as it was") && !waits().await, "{page:?}");
-    for (n, command) in [["user", "disable", "ada"], ["user", "set-password", "ada"]].iter().enumerate() {
-        replace(&app, &ada, &ada.codes[n + 1], &mut Authenticator::new(ISSUER)).await;
+    let mails = mailbox.wait_for(5).await;
+    assert!(mails.iter().any(|mail| subject(mail) == "The replacement was cancelled (Stepgate)"));
+    replace(&app, &ada, &ada.codes[1], &mut Authenticator::new(ISSUER)).await;
+    assert!(waits().await);
+    let mut own = Browser::new(&app);
+    let page = own.open(&Request::new().path()).await;
+    own.tap(&page, &mut ada.phone).await;
+    let page = own.open("/account/password").await;
+    let page = own.submit(&page, &[("password", PASSWORD)]).await;
+    assert!(page.body.contains("Your password is changed.") && !waits().await, "{page:?}");
+    let commands =
+        [["user", "disable", "ada"], ["user", "set-password", "ada"], ["user", "reset-mfa", "ada"]];
+    for (n, command) in commands.iter().enumerate() {
+        replace(&app, &ada, &ada.codes[n + 2], &mut Authenticator::new(ISSUER)).await;
         assert!(waits().await);
         match command[1] {
-            "disable" => app.command(command, ""),
-            _ => app.command(&[command.as_slice(), &["--password-stdin"]].concat(), PASSWORD),
+            "set-password" => app.command(&[command.as_slice(), &["--password-stdin"]].concat(), PASSWORD),
+            _ => app.command(command, ""),
         }
         app.command(&["user", "enable", "ada"], "");
         assert!(!waits().await, "{command:?}");
