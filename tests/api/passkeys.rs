@@ -502,14 +502,20 @@ async fn a_recovery_code_works_once_reaches_mfa_at_most_and_opens_no_door() {
     }
 }
 
-#[tokio::test]
-async fn the_accounts_of_a_browser_are_offered_prove_nothing_and_can_be_forgotten() {
-    let app = TestApp::spawn().await;
+/// A browser in which `ada` and `bob` are signed in.
+async fn used_by_two(app: &TestApp) -> (TestUser, TestUser, Browser) {
     let (ada, bob) = (app.user("ada").await, app.user("bob").await);
-    let mut browser = Browser::signed_in(&app, &ada).await;
+    let mut browser = Browser::signed_in(app, &ada).await;
     let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
     let page = browser.submit(&page, &[("action", "other-account")]).await;
     assert_eq!(browser.sign_in(&page, &bob).await.outcome(), "code");
+    (ada, bob, browser)
+}
+
+#[tokio::test]
+async fn the_accounts_of_a_browser_are_offered_prove_nothing_and_can_be_forgotten() {
+    let app = TestApp::spawn().await;
+    let (ada, bob, mut browser) = used_by_two(&app).await;
     let home = browser.get("/").await;
     assert_eq!(browser.submit(&home, &[]).await.page(), "logged-out");
     // Remembered, and nothing more.
@@ -619,11 +625,7 @@ async fn what_an_administrator_changes_is_told_to_the_old_address_too() {
 #[tokio::test]
 async fn the_account_that_the_application_hints_at_comes_first_and_proves_nothing() {
     let app = TestApp::spawn().await;
-    let (ada, bob) = (app.user("ada").await, app.user("bob").await);
-    let mut browser = Browser::signed_in(&app, &ada).await;
-    let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
-    let page = browser.submit(&page, &[("action", "other-account")]).await;
-    assert_eq!(browser.sign_in(&page, &bob).await.outcome(), "code");
+    let (_, _, mut browser) = used_by_two(&app).await;
     let select = Request::new().with("prompt", "select_account");
     let first =
         |page: &Reply| page.body.split("autofocus>").nth(1).unwrap().split('<').next().unwrap().to_owned();
