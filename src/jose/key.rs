@@ -1,6 +1,7 @@
 //! One signing key: its JWK, its times, and the objects that sign and verify, which are dear to make and kept.
 //! The key's name (`kid`) is its thumbprint (RFC 7638), so a name can't point to another key.
 
+use super::seen::Remembering;
 use crate::base::secret::base64url;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
@@ -32,7 +33,7 @@ pub struct SigningKey {
     pub withdrawn_at: Option<Time>,
     jwk: Jwk,
     pub(super) signer: Box<dyn JwsSigner>,
-    pub(super) verifier: Box<dyn JwsVerifier>,
+    pub(super) verifier: Remembering,
 }
 
 /// A pure function of the times in the key files.
@@ -142,6 +143,7 @@ impl SigningKey {
                 Box::new(EdDSA.verifier_from_jwk(&public).map_err(told)?),
             ),
         };
+        let verifier = Remembering::new(verifier);
         Ok(Self { kid, alg, created_at, signs_from, withdrawn_at: None, jwk, signer, verifier })
     }
 }

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use josekit::JoseError;
 use josekit::jws;
 use josekit::jws::JwsHeader;
+use josekit::jws::JwsVerifier;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -88,7 +89,7 @@ impl Keyring {
             }
             let own = |key: &&Arc<SigningKey>| header.key_id() == Some(key.kid.as_str());
             let key = keys.iter().find(own).filter(|key| key.withdrawn_at.is_none());
-            Ok(key.map(|key| key.verifier.as_ref()))
+            Ok(key.map(|key| &key.verifier as &dyn JwsVerifier))
         };
         let (payload, header) = jws::deserialize_compact_with_selector(token, by_kid).ok()?;
         let claims = serde_json::from_slice(&payload).ok()?;

@@ -4,3 +4,4 @@ pub mod assertion;
 pub mod folder;
 pub mod key;
 pub mod keyring;
+mod seen;
