@@ -3,8 +3,8 @@
 use crate::base::entropy::Entropy;
 use crate::base::id::AuditId;
 use crate::base::time::Clock;
-use crate::base::time::Seconds;
 use crate::base::time::Time;
+use crate::client::Registered;
 use crate::config::Config;
 use crate::credential::passkey::Passkeys;
 use crate::credential::password::Passwords;
@@ -34,6 +34,7 @@ pub struct App {
     pub store: Store,
     pub master: MasterKey,
     pub keys: Keyring,
+    pub clients: Registered,
     pub passwords: Passwords,
     /// `None` where the issuer's host is an address.
     pub passkeys: Option<Passkeys>,
@@ -57,7 +58,7 @@ impl App {
         let permits = available_parallelism().map_or(1, usize::from);
         let passwords =
             Passwords::new(config.argon2, permits, entropy.as_ref()).map_err(anyhow::Error::msg)?;
-        let keyring = Keyring::new(keys.signing, longest_token(&config));
+        let keyring = Keyring::new(keys.signing, config.lifetimes.longest_token());
         let passkeys = config.issuer.address().and_then(|url| Passkeys::of(&url, &config.page.name));
         let mail = config.mail.clone().map(|settings| Arc::new(Mailer::new(settings)));
         Ok(Self {
@@ -66,6 +67,7 @@ impl App {
             store,
             master: keys.master,
             keys: keyring,
+            clients: Registered::default(),
             passwords,
             clock,
             entropy,
@@ -112,8 +114,4 @@ fn prepare_keys(c: &mut Conn, config: &Config, now: Time, entropy: &dyn Entropy)
     // Last: until it is recorded, the next program begins anew and finds the files that are there.
     keys::record(c, &made.master.fingerprint(), "master", now).map_err(StoreError::from)?;
     Ok(made)
-}
-
-fn longest_token(config: &Config) -> Seconds {
-    config.lifetimes.access_token.max(config.lifetimes.id_token)
 }

@@ -23,7 +23,9 @@ use crate::store::clients::ClientRow;
 use crate::store::replays;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use quick_cache::sync::Cache;
 use serde_json::Value;
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 
@@ -31,7 +33,7 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct Client {
     pub id: ClientId,
-    pub metadata: ClientMetadata,
+    pub metadata: Arc<ClientMetadata>,
     secret_hash: Option<SecretHash>,
 }
 
@@ -81,18 +83,35 @@ const LONGEST_ASSERTION: i64 = 300;
 /// Seconds that a client's clock may be ahead of ours.
 const SKEW: i64 = 60;
 
-impl Client {
+/// Metadata that was read before, by its text: what a text says can't change. Whose it is now is read from the database each time.
+pub struct Registered(Cache<String, Arc<ClientMetadata>>);
+
+const REMEMBERED: usize = 1_000;
+
+impl Default for Registered {
+    fn default() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+}
+
+impl Registered {
     /// `None` for a client that is disabled, or whose metadata this version can't read.
-    pub fn from_row(row: ClientRow) -> Option<Self> {
+    pub fn client(&self, row: ClientRow) -> Option<Client> {
         if row.disabled {
             return None;
         }
-        let metadata = serde_json::from_str(&row.metadata)
-            .inspect_err(|why| tracing::error!(client = %row.id, %why, "client.unreadable"))
-            .ok()?;
-        Some(Self { id: row.id, metadata, secret_hash: row.secret_hash })
+        let metadata = self.0.get(&row.metadata).or_else(|| {
+            let read = serde_json::from_str::<ClientMetadata>(&row.metadata)
+                .inspect_err(|why| tracing::error!(client = %row.id, %why, "client.unreadable"));
+            let read = Arc::new(read.ok()?);
+            self.0.insert(row.metadata, read.clone());
+            Some(read)
+        })?;
+        Some(Client { id: row.id, metadata, secret_hash: row.secret_hash })
     }
+}
 
+impl Client {
     /// How a person knows the application.
     pub fn name(&self) -> &str {
         self.metadata.client_name.as_deref().unwrap_or(self.id.as_str())
@@ -113,7 +132,7 @@ impl AuthenticatedClient {
 pub async fn find(app: &App, id: &ClientId) -> Result<Option<Client>, StoreError> {
     let id = id.clone();
     let row = app.store.read(move |c| clients::by_id(c, &id)).await?;
-    Ok(row.and_then(Client::from_row))
+    Ok(row.and_then(|row| app.clients.client(row)))
 }
 
 /// Authenticates by the one method that the client is registered with.

@@ -18,6 +18,7 @@ use stepgate::base::id::ClientId;
 use stepgate::base::time::Seconds;
 use stepgate::base::time::Time;
 use stepgate::client::Client;
+use stepgate::client::Registered;
 use stepgate::config::Config;
 use stepgate::jose::key::SigningKey;
 use stepgate::jose::keyring::Keyring;
@@ -44,7 +45,9 @@ static SETTING: LazyLock<Setting> = LazyLock::new(|| {
     let key = SigningKey::generate(SigningAlg::ES256, now, now).unwrap();
     let client = |id: &str, metadata: serde_json::Value| {
         let (id, metadata) = (ClientId::from_text(id), metadata.to_string());
-        Client::from_row(ClientRow { id, version: 1, metadata, secret_hash: None, disabled: false }).unwrap()
+        Registered::default()
+            .client(ClientRow { id, version: 1, metadata, secret_hash: None, disabled: false })
+            .unwrap()
     };
     Setting {
         config: Config::parse("issuer = \"https://op.test\"\naccounts.create = true").unwrap(),

@@ -15,6 +15,7 @@ use stepgate::base::secret::base64url;
 use stepgate::base::secret::from_base64url;
 use stepgate::base::time::Time;
 use stepgate::client::Client;
+use stepgate::client::Registered;
 use stepgate::client::asserted;
 use stepgate::config::Issuer;
 use stepgate::jose::assertion::check_keys;
@@ -45,7 +46,7 @@ static SETTING: LazyLock<Setting> = LazyLock::new(|| {
     let id = ClientId::from_text("shop");
     let row =
         ClientRow { id, version: 1, metadata: metadata.to_string(), secret_hash: None, disabled: false };
-    let client = Client::from_row(row).unwrap();
+    let client = Registered::default().client(row).unwrap();
     let signer = Box::new(EdDSA.signer_from_jwk(&key).unwrap());
     Setting { client, jwks, signer, issuer: Issuer::parse("https://op.test").unwrap() }
 });

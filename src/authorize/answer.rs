@@ -94,10 +94,13 @@ pub async fn silently(
     let aal = (session_aal(app, &session.events), aal::of_account(account));
     let issue = issue(app, &follow, &session.user, assurance, source, aal)?;
     let response = issue.response(app, &follow.address);
-    let (session, now) = (session.id.clone(), app.now());
+    let (session, now, noted) =
+        (session.id.clone(), app.now(), session.is_noted(app.session_life(), app.now()));
     app.store
         .write(move |c| {
-            sessions::touch(c, &session, now)?;
+            if !noted {
+                sessions::touch(c, &session, now)?;
+            }
             issue.write(c, &session)
         })
         .await?;
@@ -183,7 +186,7 @@ fn issue(
     };
     let code_expires_at = now.plus(lifetimes.code);
     // A used code is known for as long as what it bought may live, so that a replay can revoke it.
-    let expires_at = code_expires_at.plus(lifetimes.access_token.max(lifetimes.id_token));
+    let expires_at = code_expires_at.plus(lifetimes.longest_token());
     let entry = app.entry(Actor::User, What::Authorization).user(user).client(&follow.client).source(source);
     let entry = entry.acr(&assurance.acr).aal(aal.0, aal.1);
     let times = CodeTimes { code_expires_at, expires_at };

@@ -24,6 +24,7 @@ use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::language::Language;
 use crate::protocol::list::TokenList;
+use crate::protocol::metadata::ClientMetadata;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::pkce::Challenge;
 use crate::protocol::prompt::Prompt;
@@ -78,7 +79,7 @@ pub fn read(
     parameters: &Parameters,
 ) -> Result<AuthorizationRequest, Fault> {
     let wishes = wishes(config, keys, &client, parameters)?;
-    let metadata = resources.iter().map(|server| server.metadata.clone()).collect::<Vec<_>>();
+    let metadata = resources.iter().map(|server| ClientMetadata::clone(&server.metadata)).collect::<Vec<_>>();
     let need = need(&wishes, &client.metadata, &metadata, &config.policy)?;
     let granted = granted(&client, address, parameters, resources)?;
     let login_hint = parameters.one("login_hint")?.map(str::to_owned);
@@ -182,7 +183,7 @@ async fn resource_servers(
     let rows = app
         .store
         .read(move |c| clients::by_resources(c, &names.iter().map(String::as_str).collect::<Vec<_>>()));
-    let known = rows.await?.into_iter().filter_map(Client::from_row);
+    let known = rows.await?.into_iter().filter_map(|row| app.clients.client(row));
     let known = known.collect::<Vec<_>>();
     if known.len() < wanted.len() {
         return Ok(Err(Fault::new(

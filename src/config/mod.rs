@@ -88,6 +88,13 @@ pub struct ConfigError {
     pub problem: String,
 }
 
+impl Lifetimes {
+    /// After so long nothing that a key signed is good any more.
+    pub fn longest_token(&self) -> Seconds {
+        self.access_token.max(self.id_token)
+    }
+}
+
 impl Config {
     /// Reads `path` (or `stepgate.toml` if there is one) and the environment over it.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {

@@ -3,6 +3,8 @@
 
 use super::connection::Conn;
 use super::schema::audit;
+use super::statement::Statement;
+use super::statement::either;
 use crate::assurance::aal::Aal;
 use crate::base::id::AuditId;
 use crate::base::id::ClientId;
@@ -198,31 +200,36 @@ pub fn append(c: &mut Conn, entry: &Entry) -> QueryResult<()> {
             audit::account_aal.eq(entry.aal.map(|(_, account)| account.as_str())),
             audit::reason.eq(&entry.reason),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
 /// For administrators, not for requests: id and content of each entry.
 pub fn list(c: &mut Conn, wanted: &Wanted) -> QueryResult<Vec<(String, Value)>> {
-    let mut query = audit::table.filter(audit::at.ge(wanted.since.micros())).into_boxed();
-    if let Some(user) = &wanted.user {
-        query = query.filter(audit::user_id.eq(user.to_string()));
-    }
-    if let Some(client) = &wanted.client {
-        query = query.filter(audit::client_id.eq(client.to_string()));
-    }
-    let rows = query
-        .order((audit::at.desc(), audit::id.desc()))
-        .limit(wanted.most)
-        .select((
-            (audit::id, audit::at, audit::actor, audit::what, audit::outcome),
-            (audit::user_id, audit::client_id, audit::session_id, audit::source),
-            (audit::acr, audit::session_aal, audit::account_aal, audit::reason),
-        ))
-        .load::<Row>(c)?;
+    let rows = either!(c, c => {
+        let mut query = audit::table.filter(audit::at.ge(wanted.since.micros())).into_boxed();
+        if let Some(user) = &wanted.user {
+            query = query.filter(audit::user_id.eq(user.to_string()));
+        }
+        if let Some(client) = &wanted.client {
+            query = query.filter(audit::client_id.eq(client.to_string()));
+        }
+        let query = query.order((audit::at.desc(), audit::id.desc())).limit(wanted.most);
+        query.select(COLUMNS).load::<Row>(c)?
+    });
     Ok(rows.into_iter().rev().map(told).collect())
 }
 
+type Columns = (
+    (audit::id, audit::at, audit::actor, audit::what, audit::outcome),
+    (audit::user_id, audit::client_id, audit::session_id, audit::source),
+    (audit::acr, audit::session_aal, audit::account_aal, audit::reason),
+);
+const COLUMNS: Columns = (
+    (audit::id, audit::at, audit::actor, audit::what, audit::outcome),
+    (audit::user_id, audit::client_id, audit::session_id, audit::source),
+    (audit::acr, audit::session_aal, audit::account_aal, audit::reason),
+);
 type Text = Option<String>;
 type Row = ((String, i64, String, String, String), (Text, Text, Text, Text), (Text, Text, Text, Text));
 

@@ -3,6 +3,7 @@
 
 use super::connection::Conn;
 use super::schema::ceremonies;
+use super::statement::Statement;
 use crate::base::id::CeremonyId;
 use crate::base::time::Time;
 use diesel::prelude::*;
@@ -25,10 +26,10 @@ pub fn begin(c: &mut Conn, new: &NewCeremony) -> QueryResult<()> {
         .filter(ceremonies::owner.eq(&new.owner))
         .order(ceremonies::id.desc())
         .select(ceremonies::id)
-        .load::<String>(c)?;
+        .rows::<String>(c)?;
     let old = known.get(KEPT - 1..).unwrap_or_default();
     if !old.is_empty() {
-        diesel::delete(ceremonies::table.filter(ceremonies::id.eq_any(old))).execute(c)?;
+        diesel::delete(ceremonies::table.filter(ceremonies::id.eq_any(old))).run(c)?;
     }
     diesel::insert_into(ceremonies::table)
         .values((
@@ -38,7 +39,7 @@ pub fn begin(c: &mut Conn, new: &NewCeremony) -> QueryResult<()> {
             ceremonies::state.eq(&new.state),
             ceremonies::expires_at.eq(new.expires_at.micros()),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -56,6 +57,5 @@ pub fn take(
         .filter(ceremonies::purpose.eq(purpose))
         .filter(ceremonies::expires_at.gt(now.micros()))
         .returning(ceremonies::state)
-        .get_result::<String>(c)
-        .optional()
+        .row::<String>(c)
 }

@@ -3,6 +3,7 @@
 use super::connection::Conn;
 use super::schema::client_origins;
 use super::schema::clients;
+use super::statement::Statement;
 use crate::base::id::ClientId;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
@@ -49,7 +50,7 @@ pub fn insert(c: &mut Conn, client: &NewClient, now: Time) -> QueryResult<Regist
                 clients::resource.eq(client.resource),
                 clients::created_at.eq(now.micros()),
             ))
-            .execute(c)?;
+            .run(c)?;
         replace_origins(c, client)
     });
     registered(inserted)
@@ -67,7 +68,7 @@ pub fn update(c: &mut Conn, client: &NewClient, version: i64) -> QueryResult<Reg
                 clients::secret_hash.eq(client.secret_hash.map(SecretHash::as_str)),
                 clients::resource.eq(client.resource),
             ))
-            .execute(c)?;
+            .run(c)?;
         if updated == 0 {
             return Ok(0);
         }
@@ -77,11 +78,10 @@ pub fn update(c: &mut Conn, client: &NewClient, version: i64) -> QueryResult<Reg
 }
 
 fn replace_origins(c: &mut Conn, client: &NewClient) -> QueryResult<usize> {
-    diesel::delete(client_origins::table.filter(client_origins::client_id.eq(client.id.as_str())))
-        .execute(c)?;
+    diesel::delete(client_origins::table.filter(client_origins::client_id.eq(client.id.as_str()))).run(c)?;
     for origin in client.origins {
         let row = (client_origins::client_id.eq(client.id.as_str()), client_origins::origin.eq(origin));
-        diesel::insert_into(client_origins::table).values(row).execute(c)?;
+        diesel::insert_into(client_origins::table).values(row).run(c)?;
     }
     Ok(1)
 }
@@ -93,14 +93,14 @@ pub fn has_origin(c: &mut Conn, origin: &str) -> QueryResult<bool> {
         .filter(client_origins::origin.eq(origin))
         .filter(clients::disabled_at.is_null())
         .select(clients::id)
-        .first::<String>(c)
-        .optional()?;
+        .limit(1)
+        .row::<String>(c)?;
     Ok(found.is_some())
 }
 
 /// Deletes a client; `false` if there was none. What was granted to it is inactive from now on.
 pub fn delete(c: &mut Conn, id: &ClientId) -> QueryResult<bool> {
-    diesel::delete(clients::table.find(id.as_str())).execute(c).map(|rows| rows == 1)
+    diesel::delete(clients::table.find(id.as_str())).run(c).map(|rows| rows == 1)
 }
 
 /// Replaces a client's secret; `false` if the client is none that has one.
@@ -108,12 +108,12 @@ pub fn replace_secret(c: &mut Conn, id: &ClientId, hash: &SecretHash) -> QueryRe
     diesel::update(clients::table.find(id.as_str()))
         .filter(clients::secret_hash.is_not_null())
         .set((clients::secret_hash.eq(hash.as_str()), clients::version.eq(clients::version + 1)))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
 pub fn by_id(c: &mut Conn, id: &ClientId) -> QueryResult<Option<ClientRow>> {
-    let row = clients::table.find(id.as_str()).select(COLUMNS).first::<Row>(c).optional()?;
+    let row = clients::table.find(id.as_str()).select(COLUMNS).row::<Row>(c)?;
     Ok(row.map(client))
 }
 
@@ -123,13 +123,13 @@ pub fn by_resources(c: &mut Conn, identifiers: &[&str]) -> QueryResult<Vec<Clien
         return Ok(Vec::new());
     }
     let named = clients::resource.eq_any(identifiers);
-    let rows = clients::table.filter(named).select(COLUMNS).load::<Row>(c)?;
+    let rows = clients::table.filter(named).select(COLUMNS).rows::<Row>(c)?;
     Ok(rows.into_iter().map(client).collect())
 }
 
 /// Every client, by id. For administrators, not for requests.
 pub fn list(c: &mut Conn) -> QueryResult<Vec<ClientRow>> {
-    let rows = clients::table.order(clients::id).select(COLUMNS).load::<Row>(c)?;
+    let rows = clients::table.order(clients::id).select(COLUMNS).rows::<Row>(c)?;
     Ok(rows.into_iter().map(client).collect())
 }
 

@@ -1,11 +1,15 @@
 //! Which database, and how a connection to it is made. The variant is picked by the URL's scheme and by nothing else:
 //! trying one after the other would turn a typo into a new, empty SQLite file.
 
+use super::statement::either;
+use diesel::connection::AnsiTransactionManager;
 use diesel::connection::SimpleConnection;
+use diesel::connection::TransactionManager;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::r2d2::Error;
 use diesel::r2d2::ManageConnection;
+use diesel::result::Error as Refused;
 use diesel::sqlite::SqliteConnection;
 use std::fmt;
 use std::fs::DirBuilder;
@@ -21,8 +25,7 @@ use std::time::Duration;
 use std::time::Instant;
 use url::Url;
 
-/// A connection to either database.
-#[derive(diesel::MultiConnection)]
+/// A connection to either database. A [`Statement`](super::statement::Statement) runs on both.
 pub enum Conn {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
@@ -50,6 +53,28 @@ pub struct Doubt(Arc<Mutex<Option<Instant>>>);
 pub const IDLE: Duration = Duration::from_secs(600);
 /// Who asks is told in time: a statement that waits for a lock, or for the database, is given up.
 const PATIENCE: &str = "SET lock_timeout = '5s'; SET statement_timeout = '10s';";
+
+impl Conn {
+    /// Runs `job` in a transaction, or in a savepoint of the one that is open; an error leaves nothing behind.
+    pub fn transaction<T>(&mut self, job: impl FnOnce(&mut Self) -> QueryResult<T>) -> QueryResult<T> {
+        either!(self, c => AnsiTransactionManager::begin_transaction(c))?;
+        let failed = match job(self) {
+            Ok(value) => {
+                return either!(self, c => AnsiTransactionManager::commit_transaction(c)).map(|()| value);
+            }
+            Err(failed) => failed,
+        };
+        match either!(self, c => AnsiTransactionManager::rollback_transaction(c)) {
+            Ok(()) | Err(Refused::BrokenTransactionManager) => Err(failed),
+            Err(broken) => Err(broken),
+        }
+    }
+
+    /// Statements without values.
+    pub fn batch_execute(&mut self, sql: &str) -> QueryResult<()> {
+        either!(self, c => c.batch_execute(sql))
+    }
+}
 
 impl DatabaseUrl {
     /// Reads `sqlite://path` or `postgres://…`; the error is the mend.
@@ -160,6 +185,9 @@ fn sqlite(path: &Path, read_only: bool) -> Result<SqliteConnection, Error> {
          PRAGMA foreign_keys = ON;",
     )
     .map_err(Error::QueryError)?;
+    // 16 MiB of pages; the log is copied back every 32 MiB, so that a page that changes all the time is copied once.
+    c.batch_execute("PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 8192;")
+        .map_err(Error::QueryError)?;
     if read_only {
         // Who reads waits for nobody but another program that keeps the whole file to itself, and others wait behind them.
         c.batch_execute("PRAGMA query_only = ON; PRAGMA busy_timeout = 1000;").map_err(Error::QueryError)?;

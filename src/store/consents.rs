@@ -2,6 +2,7 @@
 
 use super::connection::Conn;
 use super::schema::consents;
+use super::statement::Statement;
 use crate::base::id::ClientId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
@@ -13,7 +14,7 @@ pub fn of(c: &mut Conn, user: &UserId, client: &ClientId) -> QueryResult<Vec<Str
         .filter(consents::user_id.eq(user.as_str()))
         .filter(consents::client_id.eq(client.as_str()))
         .select(consents::scope)
-        .load(c)
+        .rows(c)
 }
 
 /// Remembers `scopes` beside what was approved before.
@@ -27,7 +28,7 @@ pub fn add(c: &mut Conn, user: &UserId, client: &ClientId, scopes: &[String], no
                     consents::scope.eq(scope),
                     consents::granted_at.eq(now.micros()),
                 ))
-                .execute(c)
+                .run(c)
         });
         super::unless_taken(inserted)?;
     }

@@ -5,6 +5,7 @@ use super::events;
 use super::grants;
 use super::recovery_codes;
 use super::schema::credentials;
+use super::statement::Statement;
 use super::users;
 use crate::assurance::factors::Account;
 use crate::assurance::factors::Factor;
@@ -129,27 +130,23 @@ pub fn insert(c: &mut Conn, user: &UserId, credential: &Credential) -> QueryResu
             credentials::label.eq(key.map(|key| key.label.as_str())),
             credentials::detail.eq(detail),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
 /// Every factor of a user, the oldest first.
 pub fn of_user(c: &mut Conn, user: &UserId) -> QueryResult<Vec<Credential>> {
-    let rows = credentials::table
-        .filter(credentials::user_id.eq(user.as_str()))
-        .select(COLUMNS)
-        .order((credentials::enrolled_at, credentials::id))
-        .load::<Row>(c)?;
-    Ok(rows.into_iter().filter_map(|row| Some(credential(row)?.1)).collect())
+    let of_user = credentials::table.filter(credentials::user_id.eq(user.as_str()));
+    let rows = of_user.select(COLUMNS).rows::<Row>(c)?;
+    let mut all = rows.into_iter().filter_map(|row| Some(credential(row)?.1)).collect::<Vec<_>>();
+    // Here: SQLite builds a table of its own to sort a handful of rows.
+    all.sort_by(|one, other| (one.enrolled_at, one.id.as_str()).cmp(&(other.enrolled_at, other.id.as_str())));
+    Ok(all)
 }
 
 /// Whose passkey this is.
 pub fn by_lookup(c: &mut Conn, lookup: &str) -> QueryResult<Option<(UserId, Credential)>> {
-    let row = credentials::table
-        .filter(credentials::lookup.eq(lookup))
-        .select(COLUMNS)
-        .first::<Row>(c)
-        .optional()?;
+    let row = credentials::table.filter(credentials::lookup.eq(lookup)).select(COLUMNS).row::<Row>(c)?;
     Ok(row.and_then(credential))
 }
 
@@ -178,7 +175,7 @@ pub fn spend_step(c: &mut Conn, id: &CredentialId, step: i64) -> QueryResult<boo
         .filter(credentials::id.eq(id.as_str()))
         .filter(credentials::last_step.lt(step))
         .set(credentials::last_step.eq(step))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
@@ -198,7 +195,7 @@ pub fn used(
             credentials::detail.eq(detail),
             credentials::last_used_at.eq(now.micros()),
         ))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
@@ -209,7 +206,7 @@ pub fn rename(c: &mut Conn, user: &UserId, id: &CredentialId, label: &str) -> Qu
         .filter(credentials::user_id.eq(user.as_str()))
         .filter(credentials::lookup.is_not_null())
         .set(credentials::label.eq(label))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
@@ -219,7 +216,7 @@ pub fn set_password(c: &mut Conn, user: &UserId, new: &Credential) -> QueryResul
         .filter(credentials::user_id.eq(user.as_str()))
         .filter(credentials::kind.eq(Kind::Password.as_str()))
         .set((credentials::secret.eq(&new.secret), credentials::enrolled_at.eq(new.enrolled_at.micros())))
-        .execute(c)?;
+        .run(c)?;
     if replaced > 0 { Ok(()) } else { insert(c, user, new) }
 }
 
@@ -238,7 +235,7 @@ pub fn remove(c: &mut Conn, user: &UserId, id: &CredentialId) -> QueryResult<boo
     diesel::delete(credentials::table)
         .filter(credentials::id.eq(id.as_str()))
         .filter(credentials::user_id.eq(user.as_str()))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
@@ -248,7 +245,7 @@ pub fn are_there(c: &mut Conn, user: &UserId, factors: &[(CredentialId, Time)]) 
         .filter(credentials::user_id.eq(user.as_str()))
         .filter(credentials::id.eq_any(factors.iter().map(|(id, _)| id.as_str())))
         .select((credentials::id, credentials::enrolled_at))
-        .load::<(String, i64)>(c)?;
+        .rows::<(String, i64)>(c)?;
     let is_there = |(id, enrolled_at): &(CredentialId, Time)| {
         there.iter().any(|(known, at)| known == id.as_str() && *at == enrolled_at.micros())
     };

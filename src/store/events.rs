@@ -2,6 +2,7 @@
 
 use super::connection::Conn;
 use super::schema::events;
+use super::statement::Statement;
 use crate::assurance::ledger::Event;
 use crate::assurance::ledger::Method;
 use crate::base::id::CredentialId;
@@ -29,7 +30,7 @@ pub fn append(c: &mut Conn, session: &SessionId, proofs: &[Event]) -> QueryResul
                 events::attested.eq(event.attested),
                 events::factor_enrolled_at.eq(event.factor_enrolled_at.micros()),
             ))
-            .execute(c)?;
+            .run(c)?;
         prune(c, session, &event.credential)?;
     }
     Ok(())
@@ -41,10 +42,10 @@ fn prune(c: &mut Conn, session: &SessionId, credential: &CredentialId) -> QueryR
         .filter(events::credential_id.eq(credential.as_str()))
         .order((events::at.desc(), events::id.desc()))
         .select(events::id)
-        .load::<String>(c)?;
+        .rows::<String>(c)?;
     let old = ids.get(EVENTS_KEPT..).unwrap_or_default();
     if !old.is_empty() {
-        diesel::delete(events::table.filter(events::id.eq_any(old))).execute(c)?;
+        diesel::delete(events::table.filter(events::id.eq_any(old))).run(c)?;
     }
     Ok(())
 }
@@ -55,7 +56,7 @@ pub fn void(c: &mut Conn, credential: &CredentialId, now: Time) -> QueryResult<(
         .filter(events::credential_id.eq(credential.as_str()))
         .filter(events::voided_at.is_null())
         .set(events::voided_at.eq(now.micros()))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -68,8 +69,7 @@ pub fn all_stand(c: &mut Conn, session: &SessionId, needed: &[EventId]) -> Query
             .filter(events::session_id.eq(session.as_str()))
             .filter(events::voided_at.is_null())
             .select(events::id)
-            .first::<String>(c)
-            .optional()?;
+            .row::<String>(c)?;
         if standing.is_none() {
             return Ok(false);
         }
@@ -84,8 +84,7 @@ pub fn any_voided(c: &mut Conn, ids: &[EventId]) -> QueryResult<bool> {
             .find(id.as_str())
             .filter(events::voided_at.is_not_null())
             .select(events::id)
-            .first::<String>(c)
-            .optional()?;
+            .row::<String>(c)?;
         if voided.is_some() {
             return Ok(true);
         }

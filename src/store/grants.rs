@@ -4,6 +4,7 @@ use super::connection::Conn;
 use super::schema::clients;
 use super::schema::grants;
 use super::schema::users;
+use super::statement::Statement;
 use crate::base::id::ClientId;
 use crate::base::id::CredentialId;
 use crate::base::id::GrantId;
@@ -50,22 +51,32 @@ pub fn insert(c: &mut Conn, grant: &Grant, code: &SecretHash, times: &CodeTimes)
             grants::code_expires_at.eq(times.code_expires_at.micros()),
             grants::expires_at.eq(times.expires_at.micros()),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
-/// Redeems a code for the client it was issued to. Of all who try, one gets the grant.
-pub fn redeem(c: &mut Conn, code: &SecretHash, client: &ClientId, now: Time) -> QueryResult<Option<Grant>> {
+/// Redeems a code for the client it was issued to. Of all who try, one gets the grant, which is kept until `kept_until` if that
+/// is given.
+pub fn redeem(
+    c: &mut Conn,
+    code: &SecretHash,
+    client: &ClientId,
+    kept_until: Option<Time>,
+    now: Time,
+) -> QueryResult<Option<Grant>> {
     diesel::update(grants::table)
         .filter(grants::code_hash.eq(code.as_str()))
         .filter(grants::client_id.eq(client.as_str()))
         .filter(grants::redeemed_at.is_null())
         .filter(grants::revoked_at.is_null())
         .filter(grants::code_expires_at.gt(now.micros()))
-        .set(grants::redeemed_at.eq(now.micros()))
+        .set((
+            grants::redeemed_at.eq(now.micros()),
+            kept_until.map(|until| grants::expires_at.eq(until.micros())),
+        ))
         .returning(COLUMNS)
-        .get_result::<Row>(c)
-        .optional()
+        .kept()
+        .row::<Row>(c)
         .map(|row| row.map(grant))
 }
 
@@ -83,8 +94,7 @@ pub fn revoke_replayed(
         .filter(grants::revoked_at.is_null())
         .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("code replayed")))
         .returning(COLUMNS)
-        .get_result::<Row>(c)
-        .optional()
+        .row::<Row>(c)
         .map(|row| row.map(grant))
 }
 
@@ -92,7 +102,7 @@ pub fn revoke(c: &mut Conn, id: &GrantId, reason: &str, now: Time) -> QueryResul
     diesel::update(grants::table.find(id.as_str()))
         .filter(grants::revoked_at.is_null())
         .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq(reason)))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -103,7 +113,7 @@ pub fn end_with_session(c: &mut Conn, session: &SessionId, now: Time) -> QueryRe
         .filter(grants::revoked_at.is_null())
         .filter(grants::offline.eq(false).or(grants::redeemed_at.is_null()))
         .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("signed out")))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -112,7 +122,7 @@ pub fn revoke_of_user(c: &mut Conn, user: &UserId, reason: &str, now: Time) -> Q
         .filter(grants::user_id.eq(user.as_str()))
         .filter(grants::revoked_at.is_null())
         .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq(reason)))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -129,7 +139,7 @@ pub fn revoke_of_others(
         .filter(grants::session_id.ne(own.as_str()))
         .filter(grants::revoked_at.is_null())
         .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq(reason)))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -139,7 +149,7 @@ pub fn revoke_of_client(c: &mut Conn, client: &ClientId, now: Time) -> QueryResu
         .filter(grants::client_id.eq(client.as_str()))
         .filter(grants::revoked_at.is_null())
         .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("client deleted")))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -155,7 +165,7 @@ pub fn revoke_resting_on(
         .filter(grants::revoked_at.is_null())
         .filter(grants::assurance.like(format!("%\"{credential}\"%")))
         .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("factor removed")))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -164,7 +174,9 @@ pub fn keep(c: &mut Conn, id: &GrantId, until: Time) -> QueryResult<()> {
     diesel::update(grants::table.find(id.as_str()))
         .filter(grants::expires_at.lt(until.micros()))
         .set(grants::expires_at.eq(until.micros()))
-        .execute(c)
+        .returning(grants::id)
+        .kept()
+        .row::<String>(c)
         .map(drop)
 }
 
@@ -179,8 +191,7 @@ pub fn standing(c: &mut Conn, id: &GrantId) -> QueryResult<Option<(Grant, String
         .filter(users::disabled_at.is_null())
         .filter(clients::disabled_at.is_null())
         .select((COLUMNS, users::claims))
-        .first::<(Row, String)>(c)
-        .optional()?;
+        .row::<(Row, String)>(c)?;
     Ok(row.map(|(row, claims)| (grant(row), claims)))
 }
 

@@ -3,6 +3,7 @@
 
 use super::connection::Conn;
 use super::schema::interactions;
+use super::statement::Statement;
 use crate::base::id::BrowserId;
 use crate::base::id::InteractionId;
 use crate::base::id::UserId;
@@ -39,8 +40,8 @@ pub fn open(
             .filter(interactions::expires_at.gt(row.asked_at.micros()))
             .filter(interactions::finished_at.is_null())
             .count()
-            .get_result::<i64>(c)?;
-        if open >= OPEN_PER_SOURCE {
+            .row::<i64>(c)?;
+        if open.is_some_and(|open| open >= OPEN_PER_SOURCE) {
             return Ok(false);
         }
     }
@@ -57,7 +58,7 @@ pub fn open(
             interactions::asked_at.eq(row.asked_at.micros()),
             interactions::expires_at.eq(expires_at.micros()),
         ))
-        .execute(c)?;
+        .run(c)?;
     Ok(true)
 }
 
@@ -81,8 +82,7 @@ pub fn load(
             interactions::step,
             interactions::asked_at,
         ))
-        .first::<(String, String, String, String, i64, i64)>(c)
-        .optional()?;
+        .row::<(String, String, String, String, i64, i64)>(c)?;
     Ok(row.map(|(need, then_kind, then_body, progress, step, asked_at)| InteractionRow {
         id: id.clone(),
         need,
@@ -105,7 +105,7 @@ pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: T
             interactions::progress.eq(progress),
             interactions::expires_at.eq(expires_at.micros()),
         ))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
@@ -116,7 +116,7 @@ pub fn finish_of(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) ->
         .filter(interactions::finished_at.is_null())
         .filter(interactions::progress.like(format!("%\"user\":\"{user}\"%")))
         .set(interactions::finished_at.eq(now.micros()))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -127,6 +127,6 @@ pub fn finish(c: &mut Conn, row: &InteractionRow, now: Time) -> QueryResult<bool
         .filter(interactions::step.eq(row.step))
         .filter(interactions::finished_at.is_null())
         .set(interactions::finished_at.eq(now.micros()))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }

@@ -2,6 +2,7 @@
 
 use super::connection::Conn;
 use super::schema::keys;
+use super::statement::Statement;
 use crate::base::time::Time;
 use diesel::prelude::*;
 
@@ -13,7 +14,7 @@ pub struct RecordedKeys {
 }
 
 pub fn recorded(c: &mut Conn) -> QueryResult<RecordedKeys> {
-    let rows = keys::table.order(keys::id).select((keys::id, keys::kind)).load::<(String, String)>(c)?;
+    let rows = keys::table.order(keys::id).select((keys::id, keys::kind)).rows::<(String, String)>(c)?;
     let mut recorded = RecordedKeys::default();
     for (id, kind) in rows {
         match kind.as_str() {
@@ -29,7 +30,7 @@ pub fn record(c: &mut Conn, id: &str, kind: &str, now: Time) -> QueryResult<()> 
     let recorded = c.transaction(|c| {
         diesel::insert_into(keys::table)
             .values((keys::id.eq(id), keys::kind.eq(kind), keys::recorded_at.eq(now.micros())))
-            .execute(c)
+            .run(c)
     });
     super::unless_taken(recorded).map(drop)
 }

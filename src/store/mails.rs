@@ -3,6 +3,7 @@
 
 use super::connection::Conn;
 use super::schema::mails;
+use super::statement::Statement;
 use crate::base::id::MailId;
 use crate::base::id::UserId;
 use crate::base::time::Seconds;
@@ -63,7 +64,7 @@ pub fn push(c: &mut Conn, mail: &NewMail, now: Time) -> QueryResult<()> {
             mails::tries.eq(0),
             mails::next_try_at.eq(now.micros()),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -78,7 +79,7 @@ pub fn due(c: &mut Conn, now: Time, limit: i64) -> QueryResult<Vec<Mail>> {
             (mails::id, mails::recipient, mails::subject, mails::body),
             (mails::created_at, mails::tries, mails::next_try_at),
         ))
-        .load::<Row>(c)?;
+        .rows::<Row>(c)?;
     Ok(rows.into_iter().map(mail).collect())
 }
 
@@ -105,13 +106,13 @@ pub fn claim(c: &mut Conn, mail: &Mail, now: Time) -> QueryResult<bool> {
         .filter(mails::tries.eq(mail.tries))
         .filter(mails::failed_at.is_null())
         .set((mails::tries.eq(tries), mails::next_try_at.eq(now.plus(wait_after(tries)).micros())))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
 /// It is out: nothing of it is kept.
 pub fn sent(c: &mut Conn, id: &MailId) -> QueryResult<()> {
-    diesel::delete(mails::table.find(id.as_str())).execute(c).map(drop)
+    diesel::delete(mails::table.find(id.as_str())).run(c).map(drop)
 }
 
 /// Nobody tries any more; `true` for the one who says so first.
@@ -119,22 +120,22 @@ pub fn give_up(c: &mut Conn, id: &MailId, now: Time) -> QueryResult<bool> {
     diesel::update(mails::table.find(id.as_str()))
         .filter(mails::failed_at.is_null())
         .set((mails::failed_at.eq(now.micros()), mails::body.eq("")))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
 /// Deletes a batch of those whose time is over.
 pub fn forget(c: &mut Conn, now: Time, batch: i64) -> QueryResult<usize> {
     let failed = mails::table.filter(mails::failed_at.lt(now.minus(FAILED_KEPT).micros()));
-    let mut old = failed.limit(batch).select(mails::id).load::<String>(c)?;
+    let mut old = failed.limit(batch).select(mails::id).rows::<String>(c)?;
     let waiting = mails::table
         .filter(mails::failed_at.is_null())
         .filter(mails::next_try_at.lt(now.minus(WAITING_KEPT).micros()));
-    old.extend(waiting.limit(batch).select(mails::id).load::<String>(c)?);
+    old.extend(waiting.limit(batch).select(mails::id).rows::<String>(c)?);
     if old.is_empty() {
         return Ok(0);
     }
-    diesel::delete(mails::table.filter(mails::id.eq_any(old))).execute(c)
+    diesel::delete(mails::table.filter(mails::id.eq_any(old))).run(c)
 }
 
 fn wait_after(tries: i64) -> Seconds {

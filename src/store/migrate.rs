@@ -5,8 +5,8 @@ use super::StoreError;
 use super::connection::Conn;
 use super::connection::DatabaseUrl;
 use super::connection::Manager;
+use super::statement::either;
 use super::unavailable;
-use diesel::connection::SimpleConnection;
 use diesel::r2d2::ManageConnection;
 use diesel_migrations::EmbeddedMigrations;
 use diesel_migrations::MigrationHarness;
@@ -24,10 +24,7 @@ pub fn migrate<T, E: From<StoreError>>(
 ) -> Result<(usize, T), E> {
     let mut c = Manager::writer(url.clone()).connect().map_err(unavailable)?;
     let _lock = lock(&mut c, url)?;
-    let done = match &mut c {
-        Conn::Postgres(c) => c.run_pending_migrations(MIGRATIONS).map(|done| done.len()),
-        Conn::Sqlite(c) => c.run_pending_migrations(MIGRATIONS).map(|done| done.len()),
-    };
+    let done = either!(&mut c, c => c.run_pending_migrations(MIGRATIONS).map(|done| done.len()));
     let done = done.map_err(unavailable)?;
     Ok((done, first(&mut c)?))
 }

@@ -4,6 +4,7 @@ use super::connection::Conn;
 use super::credentials::Credential;
 use super::schema::recoveries;
 use super::schema::users;
+use super::statement::Statement;
 use crate::base::id::CredentialId;
 use crate::base::id::UserId;
 use crate::base::secret::SecretHash;
@@ -42,7 +43,7 @@ pub fn begin(c: &mut Conn, recovery: &Recovery, cancel: &SecretHash) -> QueryRes
                 recoveries::cancel_hash.eq(cancel.as_str()),
                 recoveries::due_at.eq(recovery.due_at.micros()),
             ))
-            .execute(c)
+            .run(c)
     });
     super::unless_taken(inserted)
 }
@@ -52,8 +53,7 @@ pub fn of_user(c: &mut Conn, user: &UserId) -> QueryResult<Option<Waiting>> {
         .inner_join(users::table)
         .filter(recoveries::user_id.eq(user.as_str()))
         .select((COLUMNS, users::username))
-        .first::<(Row, String)>(c)
-        .optional()?;
+        .row::<(Row, String)>(c)?;
     row.map(waiting).transpose()
 }
 
@@ -66,7 +66,7 @@ pub fn due(c: &mut Conn, now: Time) -> QueryResult<Vec<Waiting>> {
         .order(recoveries::due_at)
         .limit(MOST)
         .select((COLUMNS, users::username))
-        .load::<(Row, String)>(c)?;
+        .rows::<(Row, String)>(c)?;
     rows.into_iter().map(waiting).collect()
 }
 
@@ -76,8 +76,7 @@ pub fn of_secret(c: &mut Conn, cancel: &SecretHash) -> QueryResult<Option<Waitin
         .inner_join(users::table)
         .filter(recoveries::cancel_hash.eq(cancel.as_str()))
         .select((COLUMNS, users::username))
-        .first::<(Row, String)>(c)
-        .optional()?;
+        .row::<(Row, String)>(c)?;
     row.map(waiting).transpose()
 }
 
@@ -86,20 +85,19 @@ pub fn take(c: &mut Conn, id: &CredentialId, now: Time) -> QueryResult<Option<Re
     let row = diesel::delete(recoveries::table.find(id.as_str()))
         .filter(recoveries::due_at.le(now.micros()))
         .returning(COLUMNS)
-        .get_result::<Row>(c)
-        .optional()?;
+        .row::<Row>(c)?;
     row.map(recovery).transpose()
 }
 
 /// Ends one before its time. Of all who try, one is told `true`.
 pub fn end(c: &mut Conn, id: &CredentialId) -> QueryResult<bool> {
-    diesel::delete(recoveries::table.find(id.as_str())).execute(c).map(|rows| rows == 1)
+    diesel::delete(recoveries::table.find(id.as_str())).run(c).map(|rows| rows == 1)
 }
 
 /// Ends the user's, if one waits.
 pub fn cancel_of_user(c: &mut Conn, user: &UserId) -> QueryResult<bool> {
     diesel::delete(recoveries::table.filter(recoveries::user_id.eq(user.as_str())))
-        .execute(c)
+        .run(c)
         .map(|rows| rows > 0)
 }
 

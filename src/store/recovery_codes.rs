@@ -2,6 +2,7 @@
 
 use super::connection::Conn;
 use super::schema::recovery_codes;
+use super::statement::Statement;
 use crate::base::id::CredentialId;
 use crate::base::time::Time;
 use diesel::prelude::*;
@@ -23,7 +24,7 @@ pub fn insert(c: &mut Conn, set: &CredentialId, codes: &[Stored]) -> QueryResult
                 recovery_codes::selector.eq(&code.selector),
                 recovery_codes::secret.eq(&code.secret),
             ))
-            .execute(c)?;
+            .run(c)?;
     }
     Ok(())
 }
@@ -34,7 +35,8 @@ pub fn left(c: &mut Conn, set: &CredentialId) -> QueryResult<i64> {
         .filter(recovery_codes::credential_id.eq(set.as_str()))
         .filter(recovery_codes::spent_at.is_null())
         .count()
-        .get_result(c)
+        .row(c)
+        .map(Option::unwrap_or_default)
 }
 
 /// The code that was not spent and is selected so.
@@ -44,8 +46,7 @@ pub fn find(c: &mut Conn, set: &CredentialId, selector: &str) -> QueryResult<Opt
         .filter(recovery_codes::selector.eq(selector))
         .filter(recovery_codes::spent_at.is_null())
         .select((recovery_codes::id, recovery_codes::selector, recovery_codes::secret))
-        .first::<(String, String, String)>(c)
-        .optional()?;
+        .row::<(String, String, String)>(c)?;
     Ok(row.map(|(id, selector, secret)| Stored { id, selector, secret }))
 }
 
@@ -55,6 +56,6 @@ pub fn spend(c: &mut Conn, id: &str, now: Time) -> QueryResult<bool> {
         .filter(recovery_codes::id.eq(id))
         .filter(recovery_codes::spent_at.is_null())
         .set(recovery_codes::spent_at.eq(now.micros()))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }

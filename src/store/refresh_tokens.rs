@@ -6,6 +6,7 @@ use super::grants::Grant;
 use super::schema::grants as grants_table;
 use super::schema::refresh_tokens;
 use super::schema::users;
+use super::statement::Statement;
 use crate::base::id::GrantId;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
@@ -29,6 +30,8 @@ pub struct Found {
     pub used_at: Option<Time>,
     /// The family is not revoked, and its user is enabled.
     pub stands: bool,
+    /// Of the user, as JSON.
+    pub claims: String,
 }
 
 pub fn insert(c: &mut Conn, token: &NewToken) -> QueryResult<()> {
@@ -40,7 +43,7 @@ pub fn insert(c: &mut Conn, token: &NewToken) -> QueryResult<()> {
             refresh_tokens::issued_at.eq(token.issued_at.micros()),
             refresh_tokens::expires_at.eq(token.expires_at.micros()),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -56,15 +59,16 @@ pub fn find(c: &mut Conn, hash: &SecretHash) -> QueryResult<Option<Found>> {
             refresh_tokens::used_at,
             grants_table::revoked_at,
             users::disabled_at,
+            users::claims,
         ))
-        .first::<(grants::Row, i64, i64, Option<i64>, Option<i64>, Option<i64>)>(c)
-        .optional()?;
-    Ok(row.map(|(grant, generation, expires_at, used_at, revoked_at, disabled_at)| Found {
+        .row::<(grants::Row, i64, i64, Option<i64>, Option<i64>, Option<i64>, String)>(c)?;
+    Ok(row.map(|(grant, generation, expires_at, used_at, revoked_at, disabled_at, claims)| Found {
         grant: grants::grant(grant),
         generation,
         expires_at: Time::from_micros(expires_at),
         used_at: used_at.map(Time::from_micros),
         stands: revoked_at.is_none() && disabled_at.is_none(),
+        claims,
     }))
 }
 
@@ -73,8 +77,10 @@ pub fn spend(c: &mut Conn, hash: &SecretHash, now: Time) -> QueryResult<bool> {
     diesel::update(refresh_tokens::table.find(hash.as_str()))
         .filter(refresh_tokens::used_at.is_null())
         .set(refresh_tokens::used_at.eq(now.micros()))
-        .execute(c)
-        .map(|rows| rows == 1)
+        .returning(refresh_tokens::generation)
+        .kept()
+        .row::<i64>(c)
+        .map(|spent| spent.is_some())
 }
 
 /// Whether the token of this generation is there and was not used.
@@ -84,7 +90,6 @@ pub fn is_unused(c: &mut Conn, grant: &GrantId, generation: i64) -> QueryResult<
         .filter(refresh_tokens::generation.eq(generation))
         .filter(refresh_tokens::used_at.is_null())
         .select(refresh_tokens::generation)
-        .first::<i64>(c)
-        .optional()?;
+        .row::<i64>(c)?;
     Ok(unused.is_some())
 }

@@ -3,6 +3,7 @@
 use super::connection::Conn;
 use super::schema::remembered_accounts;
 use super::schema::users;
+use super::statement::Statement;
 use crate::base::id::BrowserId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
@@ -21,7 +22,7 @@ const MOST: usize = 10;
 pub fn note(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> QueryResult<()> {
     let known = diesel::update(remembered_accounts::table.find((browser.as_str(), user.as_str())))
         .set(remembered_accounts::used_at.eq(now.micros()))
-        .execute(c)?;
+        .run(c)?;
     if known > 0 {
         return Ok(());
     }
@@ -29,7 +30,7 @@ pub fn note(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> Quer
         .filter(remembered_accounts::browser_id.eq(browser.as_str()))
         .order(remembered_accounts::used_at.desc())
         .select(remembered_accounts::user_id)
-        .load::<String>(c)?;
+        .rows::<String>(c)?;
     for old in others.get(MOST - 1..).unwrap_or_default() {
         forget(c, browser, &UserId::from_text(old))?;
     }
@@ -39,7 +40,7 @@ pub fn note(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> Quer
             remembered_accounts::user_id.eq(user.as_str()),
             remembered_accounts::used_at.eq(now.micros()),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -50,19 +51,19 @@ pub fn of_browser(c: &mut Conn, browser: &BrowserId) -> QueryResult<Vec<Remember
         .filter(remembered_accounts::browser_id.eq(browser.as_str()))
         .order(remembered_accounts::used_at.desc())
         .select((users::id, users::username))
-        .load::<(String, String)>(c)?;
+        .rows::<(String, String)>(c)?;
     let found = rows.into_iter().map(|(id, username)| Remembered { user: UserId::from_text(id), username });
     Ok(found.collect())
 }
 
 pub fn forget(c: &mut Conn, browser: &BrowserId, user: &UserId) -> QueryResult<()> {
-    diesel::delete(remembered_accounts::table.find((browser.as_str(), user.as_str()))).execute(c).map(drop)
+    diesel::delete(remembered_accounts::table.find((browser.as_str(), user.as_str()))).run(c).map(drop)
 }
 
 pub fn forget_all(c: &mut Conn, browser: &BrowserId) -> QueryResult<()> {
     diesel::delete(remembered_accounts::table)
         .filter(remembered_accounts::browser_id.eq(browser.as_str()))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -71,7 +72,6 @@ pub fn knows(c: &mut Conn, browser: &BrowserId, user: &UserId) -> QueryResult<bo
     let found = remembered_accounts::table
         .find((browser.as_str(), user.as_str()))
         .select(remembered_accounts::user_id)
-        .first::<String>(c)
-        .optional()?;
+        .row::<String>(c)?;
     Ok(found.is_some())
 }

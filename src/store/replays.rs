@@ -2,6 +2,7 @@
 
 use super::connection::Conn;
 use super::schema::replays;
+use super::statement::Statement;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
 use diesel::prelude::*;
@@ -11,7 +12,7 @@ pub fn first(c: &mut Conn, key: &SecretHash, expires_at: Time) -> QueryResult<bo
     let inserted = c.transaction(|c| {
         diesel::insert_into(replays::table)
             .values((replays::key.eq(key.as_str()), replays::expires_at.eq(expires_at.micros())))
-            .execute(c)
+            .run(c)
     });
     super::unless_taken(inserted)
 }

@@ -2,6 +2,7 @@
 
 use super::connection::Conn;
 use super::schema::revoked_tokens;
+use super::statement::Statement;
 use crate::base::time::Time;
 use diesel::prelude::*;
 
@@ -10,12 +11,12 @@ pub fn insert(c: &mut Conn, jti: &str, expires_at: Time) -> QueryResult<()> {
     let inserted = c.transaction(|c| {
         diesel::insert_into(revoked_tokens::table)
             .values((revoked_tokens::jti.eq(jti), revoked_tokens::expires_at.eq(expires_at.micros())))
-            .execute(c)
+            .run(c)
     });
     super::unless_taken(inserted).map(drop)
 }
 
 pub fn contains(c: &mut Conn, jti: &str) -> QueryResult<bool> {
-    let found = revoked_tokens::table.find(jti).select(revoked_tokens::jti).first::<String>(c).optional()?;
+    let found = revoked_tokens::table.find(jti).select(revoked_tokens::jti).row::<String>(c)?;
     Ok(found.is_some())
 }

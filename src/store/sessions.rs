@@ -8,6 +8,7 @@ use super::schema::browsers;
 use super::schema::session_clients;
 use super::schema::sessions;
 use super::schema::users;
+use super::statement::Statement;
 use crate::assurance::ledger::Event;
 use crate::base::id::BrowserId;
 use crate::base::id::ClientId;
@@ -44,6 +45,15 @@ pub struct SessionLife {
     pub whole: Seconds,
 }
 
+impl Session {
+    /// Whether it is known well enough that the session is in use: of silent requests that follow one upon another the first one
+    /// writes. The session ends by a thousandth of its idle time too early at most, never too late.
+    pub fn is_noted(&self, life: SessionLife, now: Time) -> bool {
+        let (since, thousandth) = (now.micros() - self.seen_at.micros(), i64::from(life.idle.0) * 1_000);
+        (0..thousandth).contains(&since)
+    }
+}
+
 pub fn insert_browser(c: &mut Conn, id: &BrowserId, hash: &SecretHash, expires_at: Time) -> QueryResult<()> {
     diesel::insert_into(browsers::table)
         .values((
@@ -51,7 +61,7 @@ pub fn insert_browser(c: &mut Conn, id: &BrowserId, hash: &SecretHash, expires_a
             browsers::secret_hash.eq(hash.as_str()),
             browsers::expires_at.eq(expires_at.micros()),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -60,7 +70,7 @@ pub fn keep_browser(c: &mut Conn, id: &BrowserId, until: Time) -> QueryResult<()
     diesel::update(browsers::table.find(id.as_str()))
         .filter(browsers::expires_at.lt(until.micros()))
         .set(browsers::expires_at.eq(until.micros()))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -75,15 +85,14 @@ pub fn browser(
         .filter(browsers::secret_hash.eq(hash.as_str()))
         .filter(browsers::expires_at.gt(now.micros()))
         .select(browsers::id)
-        .first::<String>(c)
-        .optional()?;
+        .row::<String>(c)?;
     let Some(id) = found else { return Ok(None) };
     let sessions = live_sessions(c, &id, life, now)?;
     Ok(Some(Browser { id: BrowserId::from_text(id), secret_hash: hash.clone(), sessions }))
 }
 
 fn live_sessions(c: &mut Conn, browser: &str, life: SessionLife, now: Time) -> QueryResult<Vec<Session>> {
-    let rows = sessions::table
+    let mut rows = sessions::table
         .inner_join(users::table)
         .left_join(schema::events::table)
         .filter(sessions::browser_id.eq(browser))
@@ -91,7 +100,6 @@ fn live_sessions(c: &mut Conn, browser: &str, life: SessionLife, now: Time) -> Q
         .filter(sessions::expires_at.gt(now.micros()))
         .filter(sessions::seen_at.gt(now.minus(life.idle).micros()))
         .filter(users::disabled_at.is_null())
-        .order((sessions::id, schema::events::at, schema::events::id))
         .select((
             sessions::id,
             sessions::user_id,
@@ -99,7 +107,9 @@ fn live_sessions(c: &mut Conn, browser: &str, life: SessionLife, now: Time) -> Q
             sessions::seen_at,
             events::COLUMNS.nullable(),
         ))
-        .load::<(String, String, String, i64, Option<events::Row>)>(c)?;
+        .rows::<Row>(c)?;
+    // Here: SQLite builds a table of its own to sort a handful of rows.
+    rows.sort_by(|one, other| place(one).cmp(&place(other)));
     let mut live = Vec::<Session>::new();
     for (id, user, username, seen_at, row) in rows {
         if live.last().is_none_or(|session| session.id.as_str() != id) {
@@ -120,13 +130,22 @@ fn live_sessions(c: &mut Conn, browser: &str, life: SessionLife, now: Time) -> Q
     Ok(live)
 }
 
+/// Session, user, their name, when it was seen, and one of its events.
+type Row = (String, String, String, i64, Option<events::Row>);
+
+/// Session by session, and of each the oldest event first.
+fn place(row: &Row) -> (&str, Option<(i64, &str)>) {
+    let (session, _, _, _, event) = row;
+    (session, event.as_ref().map(|(event, _, at, ..)| (*at, event.as_str())))
+}
+
 /// Replaces the browser's secret; `false` if another answer did so first.
 pub fn rotate(c: &mut Conn, browser: &Browser, new: &SecretHash, expires_at: Time) -> QueryResult<bool> {
     diesel::update(browsers::table)
         .filter(browsers::id.eq(browser.id.as_str()))
         .filter(browsers::secret_hash.eq(browser.secret_hash.as_str()))
         .set((browsers::secret_hash.eq(new.as_str()), browsers::expires_at.eq(expires_at.micros())))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
@@ -144,7 +163,7 @@ pub fn open(
         .filter(sessions::user_id.eq(user.as_str()))
         .filter(sessions::ended_at.is_null())
         .set(sessions::ended_at.eq(now.micros()))
-        .execute(c)?;
+        .run(c)?;
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(session.as_str()),
@@ -154,7 +173,7 @@ pub fn open(
             sessions::seen_at.eq(now.micros()),
             sessions::expires_at.eq(now.plus(life.whole).micros()),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -174,7 +193,7 @@ pub fn of_user(c: &mut Conn, user: &UserId, life: SessionLife, now: Time) -> Que
         .filter(sessions::seen_at.gt(now.minus(life.idle).micros()))
         .order(sessions::started_at)
         .select((sessions::id, sessions::started_at, sessions::seen_at))
-        .load::<(String, i64, i64)>(c)?;
+        .rows::<(String, i64, i64)>(c)?;
     let listed = rows.into_iter().map(|(id, started_at, seen_at)| Listed {
         id: SessionId::from_text(id),
         started_at: Time::from_micros(started_at),
@@ -190,7 +209,7 @@ pub fn live_of_user(c: &mut Conn, user: &UserId, life: SessionLife, now: Time) -
         .filter(sessions::ended_at.is_null())
         .order(sessions::started_at)
         .select(sessions::browser_id)
-        .load::<String>(c)?;
+        .rows::<String>(c)?;
     let mut live = Vec::new();
     for browser in browsers {
         live.extend(live_sessions(c, &browser, life, now)?.into_iter().filter(|s| s.user == *user));
@@ -203,7 +222,7 @@ pub fn end(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
     diesel::update(sessions::table.find(session.as_str()))
         .filter(sessions::ended_at.is_null())
         .set(sessions::ended_at.eq(now.micros()))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -213,7 +232,7 @@ pub fn end_all(c: &mut Conn, user: &UserId, now: Time) -> QueryResult<()> {
         .filter(sessions::user_id.eq(user.as_str()))
         .filter(sessions::ended_at.is_null())
         .set(sessions::ended_at.eq(now.micros()))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -224,7 +243,7 @@ pub fn end_others(c: &mut Conn, user: &UserId, own: &SessionId, now: Time) -> Qu
         .filter(sessions::id.ne(own.as_str()))
         .filter(sessions::ended_at.is_null())
         .set(sessions::ended_at.eq(now.micros()))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -232,7 +251,9 @@ pub fn end_others(c: &mut Conn, user: &UserId, own: &SessionId, now: Time) -> Qu
 pub fn touch(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
     diesel::update(sessions::table.find(session.as_str()))
         .set(sessions::seen_at.eq(now.micros()))
-        .execute(c)
+        .returning(sessions::id)
+        .kept()
+        .row::<String>(c)
         .map(drop)
 }
 
@@ -240,15 +261,17 @@ pub fn touch(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
 pub fn answered(c: &mut Conn, session: &SessionId, client: &ClientId, now: Time) -> QueryResult<()> {
     let known = diesel::update(session_clients::table.find((session.as_str(), client.as_str())))
         .set(session_clients::answered_at.eq(now.micros()))
-        .execute(c)?;
-    if known == 0 {
+        .returning(session_clients::client_id)
+        .kept()
+        .row::<String>(c)?;
+    if known.is_none() {
         diesel::insert_into(session_clients::table)
             .values((
                 session_clients::session_id.eq(session.as_str()),
                 session_clients::client_id.eq(client.as_str()),
                 session_clients::answered_at.eq(now.micros()),
             ))
-            .execute(c)?;
+            .run(c)?;
     }
     Ok(())
 }
@@ -261,38 +284,57 @@ pub fn last_answered(c: &mut Conn, of: &[Session], client: &ClientId) -> QueryRe
         .filter(session_clients::client_id.eq(client.as_str()))
         .order(session_clients::answered_at.desc())
         .select(session_clients::session_id)
-        .first::<String>(c)
-        .optional()?;
+        .limit(1)
+        .row::<String>(c)?;
     Ok(last.map(SessionId::from_text))
 }
 
-/// Whether the session lives, its user is enabled, and every one of `needed` events stands.
-pub fn stands(c: &mut Conn, session: &SessionId, needed: &[EventId], now: Time) -> QueryResult<bool> {
-    if !lives(c, session, now)? {
-        return Ok(false);
-    }
-    events::all_stand(c, session, needed)
+/// The claims of the session's user, as JSON, if the session lives, its user is enabled, and every one of `needed` events stands.
+pub fn standing(
+    c: &mut Conn,
+    session: &SessionId,
+    needed: &[EventId],
+    now: Time,
+) -> QueryResult<Option<String>> {
+    let Some((_, claims)) = living(c, session, now)? else { return Ok(None) };
+    Ok(events::all_stand(c, session, needed)?.then_some(claims))
 }
 
 /// Whether the session has not ended and its user is enabled.
 pub fn lives(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<bool> {
-    Ok(seen(c, session, now)?.is_some())
+    Ok(living(c, session, now)?.is_some())
 }
 
 /// And has not been idle for too long either.
 pub fn is_in_use(c: &mut Conn, session: &SessionId, life: SessionLife, now: Time) -> QueryResult<bool> {
-    Ok(seen(c, session, now)?.is_some_and(|at| at > now.minus(life.idle)))
+    Ok(living(c, session, now)?.is_some_and(|(seen_at, _)| seen_at > now.minus(life.idle).micros()))
 }
 
-fn seen(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<Option<Time>> {
-    let seen = sessions::table
+/// When the session was seen (microseconds), and the claims of its user.
+fn living(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<Option<(i64, String)>> {
+    sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(session.as_str()))
         .filter(sessions::ended_at.is_null())
         .filter(sessions::expires_at.gt(now.micros()))
         .filter(users::disabled_at.is_null())
-        .select(sessions::seen_at)
-        .first::<i64>(c)
-        .optional()?;
-    Ok(seen.map(Time::from_micros))
+        .select((sessions::seen_at, users::claims))
+        .row(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_noted_as_seen_once_in_a_thousandth_of_its_idle_time() {
+        let seen_at = Time::from_unix_seconds(1_800_000_000);
+        let life = SessionLife { idle: Seconds::hours(10), whole: Seconds::days(7) };
+        let (id, user) = (SessionId::from_text("s"), UserId::from_text("u"));
+        let session = Session { id, user, username: "ada".into(), seen_at, events: Vec::new() };
+        let noted = |after: i64| session.is_noted(life, Time::from_micros(seen_at.micros() + after));
+        assert!(noted(0) && noted(35_999_999));
+        assert!(!noted(36_000_000), "a thousandth of ten hours");
+        assert!(!noted(-1), "a clock that went back must not keep a session for longer");
+    }
 }

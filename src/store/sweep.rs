@@ -11,6 +11,7 @@ use super::schema::replays;
 use super::schema::revoked_tokens;
 use super::schema::sessions;
 use super::schema::throttles;
+use super::statement::Statement;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 use diesel::prelude::*;
@@ -21,9 +22,9 @@ const BATCH: i64 = 500;
 macro_rules! expired {
     ($c:ident, $now:ident, $gone:ident, $table:ident, $key:ident) => {
         let old = $table::table.filter($table::expires_at.lt($now)).limit(BATCH);
-        let old = old.select($table::$key).load::<String>($c)?;
+        let old = old.select($table::$key).rows::<String>($c)?;
         if !old.is_empty() {
-            $gone += diesel::delete($table::table.filter($table::$key.eq_any(old))).execute($c)?;
+            $gone += diesel::delete($table::table.filter($table::$key.eq_any(old))).run($c)?;
         }
     };
 }
@@ -45,9 +46,9 @@ pub fn batch(c: &mut Conn, now: Time, audit: Seconds) -> QueryResult<usize> {
 
 fn audited(c: &mut Conn, before: Time) -> QueryResult<usize> {
     let old = audit::table.filter(audit::at.lt(before.micros())).limit(BATCH).select(audit::id);
-    let old = old.load::<String>(c)?;
+    let old = old.rows::<String>(c)?;
     if old.is_empty() {
         return Ok(0);
     }
-    diesel::delete(audit::table.filter(audit::id.eq_any(old))).execute(c)
+    diesel::delete(audit::table.filter(audit::id.eq_any(old))).run(c)
 }

@@ -2,6 +2,7 @@
 
 use super::connection::Conn;
 use super::schema::throttles;
+use super::statement::Statement;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 use diesel::prelude::*;
@@ -44,19 +45,18 @@ pub fn braked(c: &mut Conn, key: &str, now: Time) -> QueryResult<Option<Time>> {
         .find(key)
         .filter(throttles::expires_at.gt(now.micros()))
         .select(throttles::not_before)
-        .first::<i64>(c)
-        .optional()?;
+        .row::<i64>(c)?;
     Ok(until.map(Time::from_micros).filter(|until| *until > now))
 }
 
 /// Takes a counter back to nothing: the proof was right.
 pub fn clear(c: &mut Conn, key: &str) -> QueryResult<()> {
-    diesel::delete(throttles::table.find(key)).execute(c).map(drop)
+    diesel::delete(throttles::table.find(key)).run(c).map(drop)
 }
 
 /// Takes back every counter whose key begins so. For administrators, not for requests.
 pub fn clear_all(c: &mut Conn, beginning: &str) -> QueryResult<()> {
-    diesel::delete(throttles::table.filter(throttles::key.like(format!("{beginning}%")))).execute(c).map(drop)
+    diesel::delete(throttles::table.filter(throttles::key.like(format!("{beginning}%")))).run(c).map(drop)
 }
 
 /// Takes one try back, and no more: the other failures of a source may have been about others.
@@ -64,7 +64,7 @@ pub fn lower(c: &mut Conn, key: &str) -> QueryResult<()> {
     diesel::update(throttles::table.find(key))
         .filter(throttles::failures.gt(0))
         .set((throttles::failures.eq(throttles::failures - 1), throttles::not_before.eq(0)))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -76,8 +76,7 @@ fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(
             .filter(throttles::not_before.le(now.micros()))
             .set(throttles::failures.eq(throttles::failures + 1))
             .returning(throttles::failures)
-            .get_result::<i64>(c)
-            .optional()?;
+            .row::<i64>(c)?;
         if let Some(failures) = raised {
             return brake(c, counter, failures, now).map(Ok);
         }
@@ -99,7 +98,7 @@ fn brake(c: &mut Conn, counter: &Counter, failures: i64, now: Time) -> QueryResu
             throttles::not_before.eq(counter.not_before(failures, now)),
             throttles::expires_at.eq(counter.expires_at(failures, now)),
         ))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -107,7 +106,7 @@ fn brake(c: &mut Conn, counter: &Counter, failures: i64, now: Time) -> QueryResu
 fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
     diesel::delete(throttles::table.find(&counter.key))
         .filter(throttles::expires_at.le(now.micros()))
-        .execute(c)?;
+        .run(c)?;
     let inserted = c.transaction(|c| {
         diesel::insert_into(throttles::table)
             .values((
@@ -116,7 +115,7 @@ fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
                 throttles::not_before.eq(counter.not_before(1, now)),
                 throttles::expires_at.eq(counter.expires_at(1, now)),
             ))
-            .execute(c)
+            .run(c)
     });
     super::unless_taken(inserted)
 }

@@ -3,6 +3,7 @@
 use super::connection::Conn;
 use super::schema::login_names;
 use super::schema::users;
+use super::statement::Statement;
 use crate::assurance::factors::SecondFactor;
 use crate::base::id::UserId;
 use crate::base::time::Time;
@@ -61,7 +62,7 @@ pub fn insert(c: &mut Conn, user: &NewUser, now: Time) -> QueryResult<Added> {
                 users::second_factor.eq(second_factor_text(user.second_factor)),
                 users::created_at.eq(now.micros()),
             ))
-            .execute(c)?;
+            .run(c)?;
         for (name, kind) in [(Some(user.name), "username"), (user.email, "email")] {
             let Some(name) = name else { continue };
             insert_name(c, user.id, name, kind, now)?;
@@ -78,8 +79,7 @@ pub fn by_login_name(c: &mut Conn, name: &LoginName) -> QueryResult<Option<User>
         .filter(login_names::name.eq(name.as_str()))
         .filter(login_names::verified_at.is_not_null())
         .select(COLUMNS)
-        .first::<Row>(c)
-        .optional()
+        .row::<Row>(c)
         .map(|row| row.map(user))
 }
 
@@ -91,11 +91,11 @@ pub fn addresses(c: &mut Conn, id: &UserId) -> QueryResult<Vec<String>> {
         .filter(login_names::verified_at.is_not_null())
         .order(login_names::name)
         .select(login_names::name)
-        .load(c)
+        .rows(c)
 }
 
 pub fn by_id(c: &mut Conn, id: &UserId) -> QueryResult<Option<User>> {
-    let row = users::table.find(id.as_str()).select(COLUMNS).first::<Row>(c).optional()?;
+    let row = users::table.find(id.as_str()).select(COLUMNS).row::<Row>(c)?;
     Ok(row.map(user))
 }
 
@@ -104,14 +104,14 @@ pub fn replace_claims(c: &mut Conn, id: &UserId, known: &str, claims: &str) -> Q
     diesel::update(users::table.find(id.as_str()))
         .filter(users::claims.eq(known))
         .set(users::claims.eq(claims))
-        .execute(c)
+        .run(c)
         .map(|rows| rows == 1)
 }
 
 pub fn set_second_factor(c: &mut Conn, id: &UserId, second_factor: SecondFactor) -> QueryResult<()> {
     diesel::update(users::table.find(id.as_str()))
         .set(users::second_factor.eq(second_factor_text(second_factor)))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
@@ -120,7 +120,7 @@ pub fn replace_email(c: &mut Conn, id: &UserId, email: &LoginName, now: Time) ->
     diesel::delete(login_names::table)
         .filter(login_names::user_id.eq(id.as_str()))
         .filter(login_names::kind.eq("email"))
-        .execute(c)?;
+        .run(c)?;
     let inserted = c.transaction(|c| insert_name(c, id, email, "email", now));
     match super::unless_taken(inserted)? {
         true => Ok(Added::Done),
@@ -136,25 +136,25 @@ fn insert_name(c: &mut Conn, id: &UserId, name: &LoginName, kind: &str, now: Tim
             login_names::kind.eq(kind),
             login_names::verified_at.eq(now.micros()),
         ))
-        .execute(c)
+        .run(c)
 }
 
 /// Disables a user from `at` on, or enables them.
 pub fn set_disabled(c: &mut Conn, id: &UserId, at: Option<Time>) -> QueryResult<()> {
     diesel::update(users::table.find(id.as_str()))
         .set(users::disabled_at.eq(at.map(Time::micros)))
-        .execute(c)
+        .run(c)
         .map(drop)
 }
 
 /// Deletes a user with their names, factors, sessions and events.
 pub fn delete(c: &mut Conn, id: &UserId) -> QueryResult<()> {
-    diesel::delete(users::table.find(id.as_str())).execute(c).map(drop)
+    diesel::delete(users::table.find(id.as_str())).run(c).map(drop)
 }
 
 /// Every user, by name. For administrators, not for requests.
 pub fn list(c: &mut Conn) -> QueryResult<Vec<User>> {
-    let rows = users::table.order(users::username).select(COLUMNS).load::<Row>(c)?;
+    let rows = users::table.order(users::username).select(COLUMNS).rows::<Row>(c)?;
     Ok(rows.into_iter().map(user).collect())
 }
 

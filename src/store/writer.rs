@@ -102,11 +102,22 @@ fn batch(c: &mut Conn, first: Job, queue: &mut mpsc::Receiver<Job>) -> (bool, Ve
         answers.push(answer);
         whole = still_whole;
         if whole && answers.len() < BATCH {
-            next = queue.try_recv().ok();
+            next = waiting(queue);
         }
     }
     let committed = whole && sqlite(c).and_then(AnsiTransactionManager::commit_transaction).is_ok();
     (committed, answers)
+}
+
+/// The next job, if there is one after others had a moment to send theirs: what many jobs change is written once a batch.
+fn waiting(queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
+    const MOMENTS: usize = 2;
+    (0..=MOMENTS).find_map(|moment| {
+        if moment > 0 {
+            thread::yield_now();
+        }
+        queue.try_recv().ok()
+    })
 }
 
 /// The inner result is the job's; the outer one fails when the transaction around it is lost.

@@ -42,10 +42,11 @@ pub async fn redeem(
     let wish = Wish { scope: None, ..Wish::parse(parameters)? };
     let (now, id, shared) = (app.now(), client.id.clone(), app.clone());
     let refreshes = client.metadata.grant_types.iter().any(|grant| grant == "refresh_token");
+    let kept_until = refreshes.then(|| issue::kept_until(&app.config.lifetimes, now));
     let entry = by.entry(app, What::CodeRedeemed);
     let outcome = app.store.write(move |c| {
         let hash = presented.code.hash();
-        let Some(grant) = grants::redeem(c, &hash, &id, now)? else {
+        let Some(grant) = grants::redeem(c, &hash, &id, kept_until, now)? else {
             let Some(replayed) = grants::revoke_replayed(c, &hash, &id, now)? else {
                 return Ok(Err(("code unknown or expired", false)));
             };
@@ -93,7 +94,7 @@ fn judge(
     presented: &Presented,
     now: Time,
 ) -> Written<Result<Basis, &'static str>> {
-    let Some(basis) = Basis::of(c, grant)? else { return Ok(Err("grant unreadable")) };
+    let Some(basis) = Basis::of(grant) else { return Ok(Err("grant unreadable")) };
     if presented.redirect_uri.as_ref() != Some(&basis.request.redirect_uri) {
         return Ok(Err("redirect_uri differs"));
     }
@@ -101,10 +102,8 @@ fn judge(
         return Ok(Err(reason));
     }
     // Ages were judged when the code was written; what it rests on must stand still.
-    if !sessions::stands(c, &basis.grant.session, &basis.stated.events, now)? {
-        return Ok(Err("session or events gone"));
-    }
-    Ok(Ok(basis))
+    let claims = sessions::standing(c, &basis.grant.session, &basis.stated.events, now)?;
+    Ok(claims.map(|claims| basis.with_claims(&claims)).ok_or("session or events gone"))
 }
 
 fn verifier(request: &GrantedRequest, presented: &Presented) -> Result<(), &'static str> {

@@ -14,6 +14,7 @@ use crate::protocol::metadata::ClientMetadata;
 use crate::protocol::metadata::SigningAlg;
 use crate::protocol::parameters::Parameters;
 use crate::store::clients;
+use std::sync::Arc;
 
 pub async fn grant(app: &App, client: &Client, parameters: &Parameters) -> Result<Tokens, TokenError> {
     if client.metadata.is_public() {
@@ -45,10 +46,10 @@ pub async fn grant(app: &App, client: &Client, parameters: &Parameters) -> Resul
     })
 }
 
-async fn resource_server(app: &App, resource: &str) -> Result<ClientMetadata, TokenError> {
+async fn resource_server(app: &App, resource: &str) -> Result<Arc<ClientMetadata>, TokenError> {
     let identifier = resource.to_owned();
     let rows = app.store.read(move |c| clients::by_resources(c, &[&identifier])).await?;
-    let server = rows.into_iter().find_map(Client::from_row);
+    let server = rows.into_iter().find_map(|row| app.clients.client(row));
     let unknown = || Fault::new(ErrorCode::InvalidTarget, "resource is not registered here.");
     Ok(server.ok_or_else(unknown)?.metadata)
 }

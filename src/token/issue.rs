@@ -7,6 +7,7 @@ use crate::base::secret::Secret;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 use crate::client::Client;
+use crate::config::Lifetimes;
 use crate::mint::access_token;
 use crate::mint::access_token::Audience;
 use crate::mint::granted;
@@ -22,11 +23,9 @@ use crate::protocol::parameters::Parameters;
 use crate::protocol::standard_claims;
 use crate::store::Written;
 use crate::store::connection::Conn;
-use crate::store::grants;
 use crate::store::grants::Grant;
 use crate::store::refresh_tokens;
 use crate::store::refresh_tokens::NewToken;
-use crate::store::users;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -52,16 +51,16 @@ const IDLE: Seconds = Seconds::days(30);
 const WHOLE: Seconds = Seconds::days(180);
 
 impl Basis {
-    /// `None`, with a line in the log, for a grant that this version can't read.
-    pub fn of(c: &mut Conn, grant: Grant) -> Written<Option<Self>> {
-        let (Some(request), Some(stated)) =
-            (granted::read::<GrantedRequest>(&grant.request), granted::read::<Stated>(&grant.assurance))
-        else {
-            return Ok(None);
-        };
-        let user = users::by_id(c, &grant.user)?;
-        let claims = user.and_then(|user| serde_json::from_str(&user.claims).ok());
-        Ok(Some(Self { grant, request, stated, user_claims: claims.unwrap_or_default() }))
+    /// Without the user's claims. `None`, with a line in the log, for a grant that this version can't read.
+    pub fn of(grant: Grant) -> Option<Self> {
+        let request = granted::read::<GrantedRequest>(&grant.request)?;
+        let stated = granted::read::<Stated>(&grant.assurance)?;
+        Some(Self { grant, request, stated, user_claims: Map::new() })
+    }
+
+    /// With the claims of its user, as JSON.
+    pub fn with_claims(self, claims: &str) -> Self {
+        Self { user_claims: serde_json::from_str(claims).unwrap_or_default(), ..self }
     }
 }
 
@@ -150,19 +149,24 @@ pub fn refresh_token(app: &App, grant: &Grant, generation: i64) -> Secret {
     Secret::presented(&app.master.code("refresh token", &[grant.id.as_str(), &generation.to_string()]))
 }
 
-/// Writes the refresh token of a generation, and keeps the grant for as long.
+/// Writes the refresh token of a generation; says until when it lives, for the grant has to be kept as long.
 pub fn write_refresh_token(
     c: &mut Conn,
     grant: &Grant,
     generation: i64,
     token: &Secret,
     now: Time,
-) -> Written<()> {
+) -> Written<Time> {
     let expires_at = now.plus(IDLE).min(grant.granted_at.plus(WHOLE));
     let hash = token.hash();
     let new = NewToken { hash: &hash, grant: &grant.id, generation, issued_at: now, expires_at };
     refresh_tokens::insert(c, &new)?;
-    grants::keep(c, &grant.id, expires_at)
+    Ok(expires_at)
+}
+
+/// Until when a grant is kept whose code buys a refresh token, besides what else the code buys.
+pub fn kept_until(lifetimes: &Lifetimes, now: Time) -> Time {
+    now.plus(IDLE).max(now.plus(lifetimes.code).plus(lifetimes.longest_token()))
 }
 
 /// OIDC Core §5.5: claims that were asked for by name, as far as the granted scopes open them.

@@ -94,7 +94,8 @@ fn rotate(
         return Ok(refused("refresh token expired", Some(grant)));
     }
     let generation = found.generation;
-    let Some(basis) = Basis::of(c, found.grant)? else { return Ok(refused("grant unreadable", Some(grant))) };
+    let Some(basis) = Basis::of(found.grant) else { return Ok(refused("grant unreadable", Some(grant))) };
+    let basis = basis.with_claims(&found.claims);
     if !grant.offline && !sessions::is_in_use(c, &grant.session, app.session_life(), now)? {
         return Ok(refused("session ended", Some(grant)));
     }
@@ -107,7 +108,8 @@ fn rotate(
     }
     if found.used_at.is_none() && refresh_tokens::spend(c, hash, now)? {
         let successor = issue::refresh_token(app, &basis.grant, generation + 1);
-        issue::write_refresh_token(c, &basis.grant, generation + 1, &successor, now)?;
+        let until = issue::write_refresh_token(c, &basis.grant, generation + 1, &successor, now)?;
+        grants::keep(c, &basis.grant.id, until)?;
         return Ok(Ok((basis, generation + 1)));
     }
     again(c, hash, basis, generation, now)

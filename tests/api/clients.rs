@@ -88,3 +88,18 @@ async fn wrong_secrets_and_broken_headers_are_401_and_name_the_scheme() {
     // Without a header there is no scheme to name.
     assert_eq!(post(&app, None, &[("code", "x")]).await.header("www-authenticate"), "");
 }
+
+#[tokio::test]
+async fn a_client_registered_anew_under_its_id_is_what_it_is_registered_as_now() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    for round in 0..2 {
+        let (own, other) = (format!("https://{round}.test/cb"), format!("https://{}.test/cb", 1 - round));
+        app.replace_client("rp", json!({"redirect_uris": [own]})).await;
+        let sent = browser.get(&Request::new().with("redirect_uri", &own).path()).await;
+        assert!(sent.location().is_some_and(|to| to.starts_with(&own)), "{sent:?}");
+        let refused = browser.get(&Request::new().with("redirect_uri", &other).path()).await;
+        assert_eq!(refused.status, 400, "{refused:?}");
+    }
+}

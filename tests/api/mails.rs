@@ -11,7 +11,6 @@ use crate::smtp;
 use crate::smtp::Manner;
 use crate::smtp::SmtpServer;
 use crate::smtp::until;
-use diesel::RunQueryDsl;
 use diesel::sql_query;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,6 +26,7 @@ use stepgate::store::Store;
 use stepgate::store::connection::DatabaseUrl;
 use stepgate::store::mails;
 use stepgate::store::mails::NewMail;
+use stepgate::store::statement::Statement;
 use tempfile::TempDir;
 
 const BODY: &str = "Grüße!\n\n.\nYour code is 493817.\n";
@@ -53,7 +53,7 @@ async fn mail_to(app: &TestApp, recipient: &str) -> MailId {
 async fn rows(app: &TestApp, condition: &str) -> usize {
     // A statement that changes nothing: it counts on both databases.
     let count = format!("UPDATE mails SET subject = subject WHERE {condition}");
-    app.app.store.write(move |c| sql_query(count).execute(c)).await.unwrap()
+    app.app.store.write(move |c| sql_query(count).run(c)).await.unwrap()
 }
 
 async fn counted(app: &TestApp, outcome: &str) -> u64 {
@@ -213,8 +213,7 @@ async fn a_mail_server_that_never_answers_holds_up_neither_requests_nor_a_stop()
         push(&store, SystemClock.now(), &format!("user{n}@op.test")).await;
     }
     let tried = async || {
-        let under_way =
-            |c: &mut _| sql_query("UPDATE mails SET subject = subject WHERE tries = 1").execute(c);
+        let under_way = |c: &mut _| sql_query("UPDATE mails SET subject = subject WHERE tries = 1").run(c);
         store.write(under_way).await.unwrap() > 0
     };
     until("some are under way", tried).await;

@@ -112,7 +112,11 @@ async fn who_behaves_notices_nothing_of_floods_and_the_memory_stays() {
     };
     let healthy = async {
         sleep(Duration::from_millis(300)).await;
-        let during = p99(&mut stage).await;
+        let mut during = p99(&mut stage).await;
+        // However fast the server answers: until it has met with each kind of flood.
+        while large.load(Ordering::Relaxed) == 0 || parameters.load(Ordering::Relaxed) == 0 {
+            during = during.max(p99(&mut stage).await);
+        }
         over.store(true, Ordering::Relaxed);
         (during, memory(process))
     };
@@ -121,7 +125,6 @@ async fn who_behaves_notices_nothing_of_floods_and_the_memory_stays() {
         "{held} idle connections, {large:?} endless bodies, {parameters:?} forms: p99 {before:?}, then {during:?}; \
          {memory_before} kB, then {memory_during} kB"
     );
-    assert!(large.into_inner() > 0 && parameters.into_inner() > 0);
     // Both share the processors of the machine with who sends all of that.
     assert!(during < 2 * before + Duration::from_millis(100), "{before:?}, then {during:?}");
     assert!(memory_during < memory_before + 50 * 1024, "{memory_before} kB, then {memory_during} kB");

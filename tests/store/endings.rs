@@ -44,7 +44,7 @@ async fn granted(store: &Store) {
                     CodeTimes { code_expires_at: NOW.plus(Seconds(60)), expires_at: NOW.plus(Seconds(600)) };
                 let code = Secret::presented(id).hash();
                 grants::insert(c, &grant, &code, &times)?;
-                grants::redeem(c, &code, &client, NOW)?;
+                grants::redeem(c, &code, &client, None, NOW)?;
             }
             Ok(())
         })

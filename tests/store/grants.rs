@@ -51,8 +51,10 @@ async fn granted(store: &Store) {
 }
 
 async fn redeem(store: Store, client: &'static str, now: Time) -> bool {
-    let grant =
-        store.write(move |c| grants::redeem(c, &code(), &ClientId::from_text(client), now)).await.unwrap();
+    let grant = store
+        .write(move |c| grants::redeem(c, &code(), &ClientId::from_text(client), None, now))
+        .await
+        .unwrap();
     grant.is_some_and(|grant| grant.id.as_str() == "g1" && grant.user.as_str() == "u1")
 }
 

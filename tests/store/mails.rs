@@ -3,7 +3,6 @@ use crate::database::TestDatabase;
 use crate::database::databases;
 use crate::people::add_user;
 use crate::winners;
-use diesel::RunQueryDsl;
 use diesel::sql_query;
 use stepgate::base::id::MailId;
 use stepgate::base::id::UserId;
@@ -14,6 +13,7 @@ use stepgate::store::lost;
 use stepgate::store::mails;
 use stepgate::store::mails::Mail;
 use stepgate::store::mails::NewMail;
+use stepgate::store::statement::Statement;
 use stepgate::store::sweep;
 use stepgate::store::users;
 
@@ -102,7 +102,7 @@ async fn a_mail_is_tried_less_and_less_often_and_given_up_without_its_text() {
         assert_eq!(db.store.write(give_up).await.unwrap(), (true, false));
         assert!(due(&db, now.plus(Seconds::days(1))).await.is_empty());
         let kept = "UPDATE mails SET tries = tries WHERE body = '' AND recipient = 'ada@op.test'";
-        assert_eq!(db.store.write(move |c| sql_query(kept).execute(c)).await.unwrap(), 1);
+        assert_eq!(db.store.write(move |c| sql_query(kept).run(c)).await.unwrap(), 1);
     }
 }
 
@@ -130,7 +130,7 @@ async fn a_user_is_told_at_their_verified_addresses() {
         assert_eq!(of("u1").await.unwrap(), ["ada@op.test"], "{}", db.name);
         assert!(of("u2").await.unwrap().is_empty());
         let unverified = "UPDATE login_names SET verified_at = NULL WHERE kind = 'email'";
-        db.store.write(move |c| sql_query(unverified).execute(c)).await.unwrap();
+        db.store.write(move |c| sql_query(unverified).run(c)).await.unwrap();
         assert!(of("u1").await.unwrap().is_empty());
     }
 }

@@ -11,6 +11,7 @@ mod interactions;
 mod mails;
 mod people;
 mod sessions;
+mod sqlite;
 mod throttles;
 mod transactions;
 
