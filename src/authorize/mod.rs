@@ -124,10 +124,12 @@ pub async fn who<'a>(
         Choice::Nobody => return Ok(Who::Nobody),
         Choice::Unclear => return Ok(Who::Unclear),
     };
-    let (user, client) = (session.user.clone(), request.client.id.clone());
+    let (user, client, given) = (session.user.clone(), request.client.id.clone(), request.approval.given);
     let read = app.store.read(move |c| {
         let Some(account) = credentials::account(c, &user)? else { return Ok(None) };
-        Ok(Some((account, consents::of(c, &user, &client)?)))
+        // Nobody is asked for what an administrator has approved.
+        let remembered = if given { Vec::new() } else { consents::of(c, &user, &client)? };
+        Ok(Some((account, remembered)))
     });
     Ok(match read.await? {
         Some((account, remembered)) => Who::Known(Known { session, account, remembered }),

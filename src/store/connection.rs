@@ -185,9 +185,12 @@ fn sqlite(path: &Path, read_only: bool) -> Result<SqliteConnection, Error> {
          PRAGMA foreign_keys = ON;",
     )
     .map_err(Error::QueryError)?;
-    // 16 MiB of pages; the log is copied back every 32 MiB, so that a page that changes all the time is copied once.
-    c.batch_execute("PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 8192;")
-        .map_err(Error::QueryError)?;
+    // What a savepoint may have to undo is kept in memory, not in a file for each; 16 MiB of pages; the log is copied back
+    // every 32 MiB, so that a page that changes all the time is copied once.
+    c.batch_execute(
+        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 8192;",
+    )
+    .map_err(Error::QueryError)?;
     if read_only {
         // Who reads waits for nobody but another program that keeps the whole file to itself, and others wait behind them.
         c.batch_execute("PRAGMA query_only = ON; PRAGMA busy_timeout = 1000;").map_err(Error::QueryError)?;

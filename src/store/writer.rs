@@ -105,7 +105,10 @@ fn batch(c: &mut Conn, first: Job, queue: &mut mpsc::Receiver<Job>) -> (bool, Ve
             next = waiting(queue);
         }
     }
-    let committed = whole && sqlite(c).and_then(AnsiTransactionManager::commit_transaction).is_ok();
+    let committed = whole && {
+        let committed = sqlite(c).and_then(AnsiTransactionManager::commit_transaction);
+        committed.inspect_err(|error| tracing::error!(%error, "a batch could not be committed")).is_ok()
+    };
     (committed, answers)
 }
 
@@ -138,7 +141,9 @@ fn in_savepoint<T>(
         Ok(Ok(_)) | Err(_) => Err(Error::RollbackTransaction),
     };
     while depth(c)? >= base {
-        AnsiTransactionManager::rollback_transaction(sqlite(c)?)?;
+        // A full disk makes SQLite roll back the whole batch by itself; then there is no savepoint any more.
+        let undone = AnsiTransactionManager::rollback_transaction(sqlite(c)?);
+        undone.inspect_err(|_| tracing::error!(error = ?outcome.as_ref().err(), "a batch was lost"))?;
     }
     Ok(outcome)
 }

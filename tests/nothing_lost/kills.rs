@@ -15,7 +15,7 @@ use tokio::time::sleep;
 const PEOPLE: usize = 8;
 const WORKERS: usize = 16;
 /// Writes that are answered before the next kill, at least.
-const EACH_TIME: usize = 25;
+const EACH_TIME: usize = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_kills_under_load_on_sqlite() {
