@@ -46,7 +46,8 @@ struct Backend {
 
 impl Place {
     pub fn sqlite() -> Self {
-        let folder = TempDir::new_in(".").or_else(|_| TempDir::new()).unwrap();
+        // Of the disk that a server would use, and not of memory.
+        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let database = format!("sqlite://{}/stepgate.db", folder.path().display());
         Self { folder, port: free_port(), database, postmaster: None }
     }
