@@ -128,7 +128,7 @@ async fn end(
             for (session, user, entry) in &ended {
                 sessions::end(c, session, now)?;
                 interactions::finish_of(c, &browser, user, now)?;
-                grants::end_with_session(c, session, now)?;
+                grants::end_with_session(c, user, session, now)?;
                 audit::append(c, entry)?;
             }
             if forget {

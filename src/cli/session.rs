@@ -51,12 +51,10 @@ async fn revoke(app: &App, sid: String) -> anyhow::Result<Said> {
     let (id, now) = (SessionId::from_text(&sid), app.now());
     let entry = super::entry(app, What::SessionRevoked).session(&id);
     let ended = app.store.write(move |c| {
-        if !sessions::lives(c, &id, now)? {
-            return Ok(false);
-        }
+        let Some(user) = sessions::owner(c, &id, now)? else { return Ok(false) };
         sessions::end(c, &id, now)?;
-        grants::end_with_session(c, &id, now)?;
-        audit::append(c, &entry)?;
+        grants::end_with_session(c, &user, &id, now)?;
+        audit::append(c, &entry.user(&user))?;
         Ok(true)
     });
     match ended.await? {

@@ -106,9 +106,10 @@ pub fn revoke(c: &mut Conn, id: &GrantId, reason: &str, now: Time) -> QueryResul
         .map(drop)
 }
 
-/// Revokes what was granted in a session that ends: everything but what is to outlive it, and what was never redeemed.
-pub fn end_with_session(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
+/// Revokes what was granted to a user in a session that ends: everything but what is to outlive it, and what was never redeemed.
+pub fn end_with_session(c: &mut Conn, user: &UserId, session: &SessionId, now: Time) -> QueryResult<()> {
     diesel::update(grants::table)
+        .filter(grants::user_id.eq(user.as_str()))
         .filter(grants::session_id.eq(session.as_str()))
         .filter(grants::revoked_at.is_null())
         .filter(grants::offline.eq(false).or(grants::redeemed_at.is_null()))

@@ -296,29 +296,38 @@ pub fn standing(
     needed: &[EventId],
     now: Time,
 ) -> QueryResult<Option<String>> {
-    let Some((_, claims)) = living(c, session, now)? else { return Ok(None) };
-    Ok(events::all_stand(c, session, needed)?.then_some(claims))
+    let Some(living) = living(c, session, now)? else { return Ok(None) };
+    Ok(events::all_stand(c, session, needed)?.then_some(living.claims))
 }
 
-/// Whether the session has not ended and its user is enabled.
-pub fn lives(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<bool> {
-    Ok(living(c, session, now)?.is_some())
+/// Whose session this is, if it has not ended and its user is enabled.
+pub fn owner(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<Option<UserId>> {
+    Ok(living(c, session, now)?.map(|living| UserId::from_text(living.user)))
 }
 
-/// And has not been idle for too long either.
+/// Whether it has not been idle for too long either.
 pub fn is_in_use(c: &mut Conn, session: &SessionId, life: SessionLife, now: Time) -> QueryResult<bool> {
-    Ok(living(c, session, now)?.is_some_and(|(seen_at, _)| seen_at > now.minus(life.idle).micros()))
+    Ok(living(c, session, now)?.is_some_and(|living| living.seen_at > now.minus(life.idle).micros()))
 }
 
-/// When the session was seen (microseconds), and the claims of its user.
-fn living(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<Option<(i64, String)>> {
+/// Of a session that has not ended, and of its user, who is enabled.
+#[derive(Queryable)]
+struct Living {
+    user: String,
+    /// Microseconds.
+    seen_at: i64,
+    /// As JSON.
+    claims: String,
+}
+
+fn living(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<Option<Living>> {
     sessions::table
         .inner_join(users::table)
         .filter(sessions::id.eq(session.as_str()))
         .filter(sessions::ended_at.is_null())
         .filter(sessions::expires_at.gt(now.micros()))
         .filter(users::disabled_at.is_null())
-        .select((sessions::seen_at, users::claims))
+        .select((sessions::user_id, sessions::seen_at, users::claims))
         .row(c)
 }
 

@@ -78,7 +78,13 @@ async fn a_removed_factor_takes_what_rested_on_it_and_nothing_else() {
 async fn a_session_takes_its_grants_but_those_that_outlive_it() {
     for db in databases() {
         granted(&db.store).await;
-        db.store.write(|c| grants::end_with_session(c, &SessionId::from_text("s1"), NOW)).await.unwrap();
+        let end = |user| {
+            let (user, session) = (UserId::from_text(user), SessionId::from_text("s1"));
+            db.store.write(move |c| grants::end_with_session(c, &user, &session, NOW))
+        };
+        end("u2").await.unwrap();
+        assert_eq!(standing(&db.store).await, ["g1", "g2", "g3"], "{}: another user's session", db.name);
+        end("u1").await.unwrap();
         assert_eq!(standing(&db.store).await, ["g3"], "{}", db.name);
         db.store.write(|c| grants::revoke_of_user(c, &UserId::from_text("u1"), "gone", NOW)).await.unwrap();
         assert_eq!(standing(&db.store).await, Vec::<&str>::new(), "{}", db.name);
