@@ -94,8 +94,8 @@ pub async fn silently(
     let aal = (session_aal(app, &session.events), aal::of_account(account));
     let issue = issue(app, &follow, &session.user, assurance, source, aal)?;
     let response = issue.response(app, &follow.address);
-    let (session, now, noted) =
-        (session.id.clone(), app.now(), session.is_noted(app.session_life(), app.now()));
+    let now = app.now();
+    let (session, noted) = (session.id.clone(), session.is_noted(app.session_life(), now));
     app.store
         .write(move |c| {
             if !noted {

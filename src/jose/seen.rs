@@ -104,16 +104,12 @@ mod tests {
     #[test]
     fn no_more_than_so_many_are_remembered() {
         let (signer, verifier) = pair();
-        for n in 0..REMEMBERED / 8 {
-            let message = n.to_string();
-            verifier.seen.insert(Sha256::digest(&message).into(), ());
-        }
-        let before = verifier.seen.len();
+        let signature = signer.sign(b"head.body").unwrap();
+        assert!(verifier.verify(b"head.body", &signature).is_ok());
         for n in 0..REMEMBERED * 2 {
             verifier.seen.insert(Sha256::digest(n.to_string()).into(), ());
         }
-        assert!(before == REMEMBERED / 8 && verifier.seen.len() <= REMEMBERED);
-        let signature = signer.sign(b"head.body").unwrap();
+        assert!((REMEMBERED / 2..=REMEMBERED).contains(&verifier.seen.len()));
         assert!(verifier.verify(b"head.body", &signature).is_ok(), "who was driven out is verified again");
     }
 }
