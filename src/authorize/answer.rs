@@ -13,6 +13,7 @@ use crate::base::id::ClientId;
 use crate::base::id::GrantId;
 use crate::base::id::SessionId;
 use crate::base::id::UserId;
+use crate::base::secret::GrantSecret;
 use crate::base::secret::Secret;
 use crate::interaction::Interaction;
 use crate::interaction::brake;
@@ -58,7 +59,7 @@ pub struct Answered {
 /// A code that is about to be issued.
 struct Issue {
     grant: Grant,
-    code: Secret,
+    code: GrantSecret,
     times: CodeTimes,
     entry: Entry,
 }
@@ -190,7 +191,8 @@ fn issue(
     let entry = app.entry(Actor::User, What::Authorization).user(user).client(&follow.client).source(source);
     let entry = entry.acr(&assurance.acr).aal(aal.0, aal.1);
     let times = CodeTimes { code_expires_at, expires_at };
-    Ok(Issue { grant, code: Secret::generate(entropy), times, entry })
+    let code = GrantSecret::new(&grant.id, &Secret::generate(entropy));
+    Ok(Issue { grant, code, times, entry })
 }
 
 impl Issue {

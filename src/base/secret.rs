@@ -1,19 +1,25 @@
 //! Bearer secrets: 256 random bits that are shown once and stored only as a hash.
-//! [`Secret`] goes to its holder, [`SecretHash`] to the row; neither type can be taken for the other.
+//! [`Secret`] and [`GrantSecret`] go to their holder, [`SecretHash`] to the row; none can be taken for another.
 
 use super::entropy::Entropy;
 use super::entropy::random;
+use super::id::GrantId;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::Digest;
 use sha2::Sha256;
 use std::fmt;
 
-/// A cookie value, a code, a client secret: 43 characters of base64url when made here. `Debug` is mute.
+/// A cookie value or a client secret: 43 characters of base64url when made here. `Debug` is mute.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// SHA-256 of a [`Secret`], base64url. Of 256 random bits a plain hash gives nothing away.
+/// An authorization code or a refresh token: the 12 hexadecimal digits of its grant's time, then a [`Secret`]. Its hash begins
+/// with the time too, so what is granted in one moment lies side by side in an index, and one page of it is written, not many.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GrantSecret(String);
+
+/// SHA-256 of a secret, base64url. Of 256 random bits a plain hash gives nothing away.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretHash(String);
 
@@ -37,6 +43,39 @@ impl Secret {
     }
 }
 
+/// Of the 128 bits of a UUIDv7 the first 48 are the time (RFC 9562 §5.7).
+const TIME_DIGITS: usize = 12;
+const SECRET_LENGTH: usize = 43;
+
+impl GrantSecret {
+    pub fn new(grant: &GrantId, secret: &Secret) -> Self {
+        let digits = grant.as_str().chars().filter(|c| *c != '-').take(TIME_DIGITS);
+        Self(digits.chain(secret.reveal().chars()).collect())
+    }
+
+    /// Takes what a stranger presents, of any form.
+    pub fn presented(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub fn hash(&self) -> SecretHash {
+        let hash = base64url(&Sha256::digest(self.0.as_bytes()));
+        SecretHash(self.time().unwrap_or_default().to_owned() + &hash)
+    }
+
+    /// The plain text, for its holder's eyes only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Nothing of what has another form than ours may stand in a row.
+    fn time(&self) -> Option<&str> {
+        let (time, secret) = self.0.split_at_checked(TIME_DIGITS)?;
+        let is_ours = secret.len() == SECRET_LENGTH && time.bytes().all(|b| b.is_ascii_hexdigit());
+        is_ours.then_some(time)
+    }
+}
+
 impl SecretHash {
     pub fn from_stored(text: String) -> Self {
         Self(text)
@@ -50,6 +89,12 @@ impl SecretHash {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+impl fmt::Debug for GrantSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GrantSecret(…)")
     }
 }
 
@@ -67,6 +112,7 @@ pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::base::entropy::SystemEntropy;
+    use crate::base::time::Time;
 
     #[test]
     fn a_secret_is_43_characters_and_never_printed() {
@@ -75,5 +121,32 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "Secret(…)");
         assert_ne!(secret.hash().as_str(), secret.reveal());
         assert_eq!(Secret::presented(secret.reveal()).hash(), secret.hash());
+    }
+
+    #[test]
+    fn what_a_grant_is_claimed_with_sorts_by_its_time_and_is_never_printed() {
+        let at = |second| Time::from_unix_seconds(second);
+        let made = |second| {
+            let grant = GrantId::generate(&SystemEntropy, at(second));
+            (grant.clone(), GrantSecret::new(&grant, &Secret::generate(&SystemEntropy)))
+        };
+        let (grant, first) = made(1_800_000_000);
+        let (_, later) = made(1_800_000_001);
+        assert!(first.hash().as_str() < later.hash().as_str());
+        assert_eq!((first.reveal().len(), first.hash().as_str().len()), (55, 55));
+        assert_eq!(first.hash().as_str()[..8], grant.as_str()[..8]);
+        assert_eq!(GrantSecret::presented(first.reveal()).hash(), first.hash());
+        assert_eq!(format!("{first:?}"), "GrantSecret(…)");
+    }
+
+    #[test]
+    fn the_hash_of_what_is_presented_holds_none_of_it_but_a_time() {
+        let of = |text: &str| GrantSecret::presented(text).hash();
+        let (hex, other) = ("0123456789ab", "x123456789ab");
+        let rest = Secret::generate(&SystemEntropy);
+        assert_eq!(of(&format!("{hex}{}", rest.reveal())).as_str()[..12], *hex);
+        for text in ["", "é", "0123456789é", hex, rest.reveal(), &format!("{other}{}", rest.reveal())] {
+            assert_eq!(of(text), Secret::presented(text).hash());
+        }
     }
 }

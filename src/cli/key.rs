@@ -24,7 +24,11 @@ pub enum Command {
         alg: Option<String>,
     },
     /// Withdraw a key at once: what it has signed is refused from now on.
-    Retire { kid: String },
+    Retire {
+        /// As `key list` names it; names of older keys may begin with a hyphen.
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
 }
 
 pub async fn run(app: &Arc<App>, command: Command) -> anyhow::Result<Said> {

@@ -71,16 +71,14 @@ struct File {
 const RSA_BITS: u32 = 2048;
 
 impl SigningKey {
-    /// A new key. OpenSSL draws its randomness itself.
+    /// A new key, whose name can't be taken for an option on a command line.
     pub fn generate(alg: SigningAlg, created_at: Time, signs_from: Time) -> Result<Self, String> {
-        let jwk = match alg {
-            SigningAlg::RS256 | SigningAlg::PS256 => Jwk::generate_rsa_key(RSA_BITS),
-            SigningAlg::ES256 => Jwk::generate_ec_key(EcCurve::P256),
-            SigningAlg::EdDSA => Jwk::generate_ed_key(EdCurve::Ed25519),
-        };
-        let mut jwk = jwk.map_err(|why| why.to_string())?;
-        jwk.set_algorithm(alg.as_str());
-        Self::new(jwk, alg, created_at, signs_from)
+        loop {
+            let key = Self::draw(alg, created_at, signs_from)?;
+            if !key.kid.starts_with('-') {
+                return Ok(key);
+            }
+        }
     }
 
     pub fn from_file(text: &str) -> Result<Self, String> {
@@ -118,6 +116,18 @@ impl SigningKey {
         public.insert("alg".into(), json!(self.alg.as_str()));
         public.insert("use".into(), json!("sig"));
         Value::Object(public)
+    }
+
+    /// OpenSSL draws its randomness itself.
+    fn draw(alg: SigningAlg, created_at: Time, signs_from: Time) -> Result<Self, String> {
+        let jwk = match alg {
+            SigningAlg::RS256 | SigningAlg::PS256 => Jwk::generate_rsa_key(RSA_BITS),
+            SigningAlg::ES256 => Jwk::generate_ec_key(EcCurve::P256),
+            SigningAlg::EdDSA => Jwk::generate_ed_key(EdCurve::Ed25519),
+        };
+        let mut jwk = jwk.map_err(|why| why.to_string())?;
+        jwk.set_algorithm(alg.as_str());
+        Self::new(jwk, alg, created_at, signs_from)
     }
 
     fn new(mut jwk: Jwk, alg: SigningAlg, created_at: Time, signs_from: Time) -> Result<Self, String> {
@@ -204,6 +214,14 @@ mod tests {
         let names = public.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>();
         assert_eq!(names, ["kty", "crv", "x", "y", "kid", "alg", "use"]);
         assert!(SigningKey::from_file("{}").is_err() && SigningKey::from_file("").is_err());
+    }
+
+    #[test]
+    fn no_key_is_named_like_an_option_on_a_command_line() {
+        let at = Time::from_unix_seconds(1_800_000_000);
+        // One thumbprint in 64 begins with a hyphen: that none of so many does has a chance of one in a million.
+        let mut kids = (0..900).map(|_| SigningKey::generate(SigningAlg::EdDSA, at, at).unwrap().kid);
+        assert_eq!(kids.find(|kid| kid.starts_with('-')), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::issue;
 use super::issue::Basis;
 use super::issue::Wish;
 use crate::app::App;
-use crate::base::secret::Secret;
+use crate::base::secret::GrantSecret;
 use crate::base::time::Time;
 use crate::client::AuthenticatedClient;
 use crate::mint::granted::GrantedRequest;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 /// What the client presents.
 struct Presented {
-    code: Secret,
+    code: GrantSecret,
     redirect_uri: Option<String>,
     verifier: Option<String>,
 }
@@ -82,7 +82,7 @@ pub async fn redeem(
 fn presented(parameters: &Parameters) -> Result<Presented, Fault> {
     let owned = |value: Option<&str>| value.map(str::to_owned);
     Ok(Presented {
-        code: Secret::presented(parameters.required("code")?),
+        code: GrantSecret::presented(parameters.required("code")?),
         redirect_uri: owned(parameters.one("redirect_uri")?),
         verifier: owned(parameters.one("code_verifier")?),
     })

@@ -5,7 +5,7 @@ use super::active;
 use super::endpoint::TokenError;
 use crate::app::App;
 use crate::base::id::UserId;
-use crate::base::secret::Secret;
+use crate::base::secret::GrantSecret;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
 use crate::client::AuthenticatedClient;
@@ -38,7 +38,7 @@ pub async fn introspect(app: &App, caller: Caller<'_>, body: &str) -> Result<Val
     }
     let answer = match read(app, &token, app.now()) {
         Some(token) => access_token(app, client, token).await?,
-        None => refresh_token(app, client, Secret::presented(&token).hash()).await?,
+        None => refresh_token(app, client, GrantSecret::presented(&token).hash()).await?,
     };
     Ok(answer.unwrap_or_else(|reason| {
         tracing::info!(client = %client.id, reason, "introspection.inactive");
@@ -67,7 +67,7 @@ pub async fn revoke(app: &App, caller: Caller<'_>, body: &str) -> Result<(), Tok
         }
         return Ok(());
     }
-    let hash = Secret::presented(&token).hash();
+    let hash = GrantSecret::presented(&token).hash();
     app.store
         .write(move |c| match refresh_tokens::find(c, &hash)? {
             Some(found) if found.grant.client == client.id => {

@@ -3,6 +3,7 @@
 use super::endpoint::TokenError;
 use super::endpoint::Tokens;
 use crate::app::App;
+use crate::base::secret::GrantSecret;
 use crate::base::secret::Secret;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
@@ -83,7 +84,7 @@ pub fn tokens(
     basis: &Basis,
     wish: &Wish,
     first: bool,
-    refresh_token: Option<Secret>,
+    refresh_token: Option<GrantSecret>,
 ) -> Result<Tokens, TokenError> {
     let (now, Basis { grant, request, stated, .. }) = (app.now(), basis);
     let (aud, scope, alg) = audience(app, request, wish)?;
@@ -145,8 +146,9 @@ pub fn audience<'a>(
 
 /// The refresh token of a generation: derived, so that a repeated request can be answered the same without its ever being
 /// stored in plain.
-pub fn refresh_token(app: &App, grant: &Grant, generation: i64) -> Secret {
-    Secret::presented(&app.master.code("refresh token", &[grant.id.as_str(), &generation.to_string()]))
+pub fn refresh_token(app: &App, grant: &Grant, generation: i64) -> GrantSecret {
+    let secret = app.master.code("refresh token", &[grant.id.as_str(), &generation.to_string()]);
+    GrantSecret::new(&grant.id, &Secret::presented(&secret))
 }
 
 /// Writes the refresh token of a generation; says until when it lives, for the grant has to be kept as long.
@@ -154,7 +156,7 @@ pub fn write_refresh_token(
     c: &mut Conn,
     grant: &Grant,
     generation: i64,
-    token: &Secret,
+    token: &GrantSecret,
     now: Time,
 ) -> Written<Time> {
     let expires_at = now.plus(IDLE).min(grant.granted_at.plus(WHOLE));

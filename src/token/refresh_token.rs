@@ -8,7 +8,7 @@ use super::issue;
 use super::issue::Basis;
 use super::issue::Wish;
 use crate::app::App;
-use crate::base::secret::Secret;
+use crate::base::secret::GrantSecret;
 use crate::base::secret::SecretHash;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
@@ -46,7 +46,7 @@ pub async fn refresh(
     parameters: &Parameters,
 ) -> Result<Tokens, TokenError> {
     let client = by.client();
-    let hash = Secret::presented(parameters.required("refresh_token")?).hash();
+    let hash = GrantSecret::presented(parameters.required("refresh_token")?).hash();
     let wish = Wish::parse(parameters)?;
     let (shared, client_id, wanted, now) = (app.clone(), client.id.clone(), wish.clone(), app.now());
     let entry = by.entry(app, What::TokenRefreshed);

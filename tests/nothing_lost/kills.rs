@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
-use stepgate::base::secret::Secret;
+use stepgate::base::secret::GrantSecret;
 use tokio::time::sleep;
 
 const PEOPLE: usize = 8;
@@ -68,7 +68,7 @@ async fn survives_kills(database: &str) {
 /// The redemption had been done when the kill came, and the second try revoked what the first had bought.
 fn unanswered_codes_are_worth_nothing(provider: &Provider, workers: &[Worker]) {
     for code in workers.iter().flat_map(|worker| &worker.unanswered) {
-        let hash = Secret::presented(code).hash();
+        let hash = GrantSecret::presented(code).hash();
         let sql = format!(
             "SELECT count(*) FROM grants WHERE code_hash = '{}' AND redeemed_at IS NOT NULL \
              AND revoked_for = 'code replayed'",
