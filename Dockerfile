@@ -2,7 +2,7 @@
 # The server alone. Both stages are the same Debian, so that OpenSSL is the one it was built against.
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update -q \
- && apt-get install -q -y --no-install-recommends libssl-dev pkg-config \
+ && apt-get install -q -y --no-install-recommends libssl-dev make pkg-config \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .

@@ -4,9 +4,9 @@ use clap::Parser;
 use std::process::ExitCode;
 use stepgate::cli;
 
-/// It gives memory back that a burst of password hashes has used, and costs less than the system's.
+/// It costs less than the system's, and does not touch the buffers of a connection before they are used.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -151,6 +151,7 @@ async fn sweep(app: Data<App>) {
                 }
             }
         }
+        app.passwords.rest();
         tokio::time::sleep(SWEEP_EVERY).await;
     }
 }

@@ -145,7 +145,11 @@ async fn hour(place: &Place, verdict: &mut Verdict) {
     let (first, rest) = memory.split_at(Flow::ALL.len().min(memory.len().div_ceil(2)));
     let most = |part: &[u64]| part.iter().copied().max().unwrap_or_default() as f64;
     println!("Resident memory, MiB, minute by minute: {memory:?}");
-    verdict.at_most("memory after every flow had its minute, over that before", most(rest) / most(first), 1.25);
+    verdict.at_most(
+        "memory after every flow had its minute, over that before",
+        most(rest) / most(first),
+        1.25,
+    );
 }
 
 impl Server {

@@ -32,6 +32,7 @@ use crate::store::users::LoginName;
 use crate::store::users::User;
 use clap::Parser;
 use clap::Subcommand;
+use rustix::thread::disable_transparent_huge_pages;
 use serde_json::Value;
 use serde_json::json;
 use std::io::IsTerminal;
@@ -202,6 +203,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     log();
     for warning in config.warnings() {
         tracing::warn!(%warning, "settings");
+    }
+    // Attack: thousands of connections that say nothing. Buffers that they never fill cost nothing, except on huge pages.
+    if let Err(why) = disable_transparent_huge_pages(true) {
+        tracing::warn!(%why, "huge pages stay in use: idle connections take more memory");
     }
     let (issuer, listen) = (config.issuer.clone(), config.listen);
     let bound = server::bind(open(config)?)?;

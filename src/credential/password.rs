@@ -1,17 +1,14 @@
-//! Passwords: argon2id (RFC 9106), bounded, with the same work for a user who does not exist. The one home of argon2.
+//! Passwords: argon2id (RFC 9106), bounded, with the same work for a user who does not exist. Hashing is in `argon2id.rs`.
 
+use super::argon2id::Hasher;
+use super::argon2id::Memory;
 use crate::base::entropy::Entropy;
 use crate::base::entropy::random;
-use argon2::Algorithm;
-use argon2::Argon2;
 use argon2::Params;
-use argon2::Version;
-use argon2::password_hash::PasswordHasher;
-use argon2::password_hash::PasswordVerifier;
-use argon2::password_hash::phc::PasswordHash;
 use serde::Deserialize;
 use serde::Serialize;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use tokio::sync::Semaphore;
@@ -20,11 +17,13 @@ use zeroize::Zeroizing;
 /// Hashes and verifies, on as many threads as there are permits.
 #[derive(Clone)]
 pub struct Passwords {
-    argon2: Argon2<'static>,
+    hasher: Hasher,
     /// What a password is compared with when there is nothing to compare it with.
     dummy: Arc<str>,
     permits: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    /// Of those who are done, for those who come: to give it back and take it anew costs a third of a hash.
+    memory: Arc<Mutex<Vec<Memory>>>,
     compared: Arc<AtomicU64>,
 }
 
@@ -99,31 +98,29 @@ fn is_common(text: &str) -> bool {
 impl Passwords {
     pub fn new(cost: Argon2Cost, permits: usize, entropy: &dyn Entropy) -> Result<Self, String> {
         let params = cost.params().map_err(|why| why.to_string())?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let dummy =
-            hashed(&argon2, b"a password that nobody has", &random(entropy)).ok_or("argon2 can't hash")?;
+        let hasher = Hasher::new(params);
+        let dummy = hasher.hash(b"a password that nobody has", &random(entropy), &mut Memory::default());
+        let dummy = dummy.ok_or("argon2 can't hash")?.into();
         let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_PERMIT));
         let permits = Arc::new(Semaphore::new(permits));
-        Ok(Self { argon2, dummy: dummy.into(), permits, waiting, compared: Arc::default() })
+        let (memory, compared) = (Arc::default(), Arc::default());
+        Ok(Self { hasher, dummy, permits, waiting, memory, compared })
     }
 
     /// What a stranger wants for a password. Judged where hashes are made, and bounded like them: it takes as long as one.
     pub async fn wanted(&self, text: &str) -> Result<Result<NewPassword, BadPassword>, Busy> {
         let text = Zeroizing::new(text.to_owned());
-        self.work(move || NewPassword::parse(&text)).await
+        self.work(move |_| NewPassword::parse(&text)).await
     }
 
     /// The PHC string to store.
     pub async fn hash(&self, password: NewPassword, entropy: &dyn Entropy) -> Result<String, Busy> {
-        let (argon2, salt) = (self.argon2.clone(), random::<16>(entropy));
-        self.work(move || hashed(&argon2, password.0.as_bytes(), &salt)).await?.ok_or(Busy)
+        self.hash_text(password.0, entropy).await
     }
 
     /// The PHC string of a recovery code.
     pub async fn hash_code(&self, code: &str, entropy: &dyn Entropy) -> Result<String, Busy> {
-        let (argon2, salt, code) =
-            (self.argon2.clone(), random::<16>(entropy), Zeroizing::new(code.to_owned()));
-        self.work(move || hashed(&argon2, code.as_bytes(), &salt)).await?.ok_or(Busy)
+        self.hash_text(Zeroizing::new(code.to_owned()), entropy).await
     }
 
     /// Whether `password` is the one behind `stored`. Nobody's password takes as long as a wrong one.
@@ -132,11 +129,11 @@ impl Passwords {
         let stored = stored.map_or_else(|| self.dummy.to_string(), str::to_owned);
         let shortened = password.as_bytes().get(..LONGEST).unwrap_or(password.as_bytes());
         let password = Zeroizing::new(shortened.to_vec());
-        let (argon2, compared) = (self.argon2.clone(), self.compared.clone());
-        let matches = self.work(move || {
-            let hash = PasswordHash::new(&stored).ok();
-            compared.fetch_add(hash.iter().count() as u64, Ordering::Relaxed);
-            hash.is_some_and(|hash| argon2.verify_password(&password, &hash).is_ok())
+        let (hasher, compared) = (self.hasher.clone(), self.compared.clone());
+        let matches = self.work(move |memory| {
+            let matches = hasher.verify(&stored, &password, memory);
+            compared.fetch_add(matches.iter().count() as u64, Ordering::Relaxed);
+            matches == Some(true)
         });
         Ok(matches.await? && known)
     }
@@ -146,15 +143,30 @@ impl Passwords {
         self.compared.load(Ordering::Relaxed)
     }
 
-    async fn work<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    /// Clears the memory that no hash is using, and gives it back: for a moment when there may be nobody who signs in.
+    pub fn rest(&self) {
+        if let Ok(mut memory) = self.memory.lock() {
+            memory.clear();
+        }
+    }
+
+    async fn hash_text(&self, text: Zeroizing<String>, entropy: &dyn Entropy) -> Result<String, Busy> {
+        let (hasher, salt) = (self.hasher.clone(), random::<16>(entropy));
+        self.work(move |memory| hasher.hash(text.as_bytes(), &salt, memory)).await?.ok_or(Busy)
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, Busy> {
         let _place = self.waiting.try_acquire().map_err(|_| Busy)?;
         let _permit = self.permits.acquire().await.map_err(|_| Busy)?;
-        tokio::task::spawn_blocking(job).await.map_err(|_| Busy)
+        let mut memory = self.memory.lock().map_err(|_| Busy)?.pop().unwrap_or_default();
+        let work = tokio::task::spawn_blocking(move || (job(&mut memory), memory));
+        let (done, memory) = work.await.map_err(|_| Busy)?;
+        self.memory.lock().map_err(|_| Busy)?.push(memory);
+        Ok(done)
     }
-}
-
-fn hashed(argon2: &Argon2<'_>, password: &[u8], salt: &[u8; 16]) -> Option<String> {
-    argon2.hash_password_with_salt(password, salt).ok().map(|hash| hash.to_string())
 }
 
 #[cfg(test)]
@@ -180,6 +192,18 @@ mod tests {
         assert!(!verify(None, "a password that nobody has").await);
         assert!(!verify(Some("garbage"), "correct horse").await);
         assert!(!verify(Some(stored.as_str()), &"x".repeat(5000)).await);
+    }
+
+    #[tokio::test]
+    async fn memory_is_used_again_until_it_is_given_back() {
+        let passwords = passwords(2);
+        let verify = || passwords.verify(None, "x");
+        let (one, other, third) = tokio::join!(verify(), verify(), verify());
+        assert_eq!([one, other, third], [Ok(false), Ok(false), Ok(false)]);
+        let kept = || passwords.memory.lock().unwrap().len();
+        assert!((1..=2).contains(&kept()));
+        passwords.rest();
+        assert_eq!(kept(), 0);
     }
 
     #[tokio::test]
