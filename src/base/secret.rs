@@ -16,8 +16,8 @@ pub struct Secret(String);
 
 /// An authorization code or a refresh token: the 12 hexadecimal digits of its grant's time, then a [`Secret`]. Its hash begins
 /// with the time too, so what is granted in one moment lies side by side in an index, and one page of it is written, not many.
-#[derive(Clone, PartialEq, Eq)]
-pub struct GrantSecret(String);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantSecret(Secret);
 
 /// SHA-256 of a secret, base64url. Of 256 random bits a plain hash gives nothing away.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,27 +50,26 @@ const SECRET_LENGTH: usize = 43;
 impl GrantSecret {
     pub fn new(grant: &GrantId, secret: &Secret) -> Self {
         let digits = grant.as_str().chars().filter(|c| *c != '-').take(TIME_DIGITS);
-        Self(digits.chain(secret.reveal().chars()).collect())
+        Self(Secret(digits.chain(secret.reveal().chars()).collect()))
     }
 
     /// Takes what a stranger presents, of any form.
     pub fn presented(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(Secret::presented(text))
     }
 
     pub fn hash(&self) -> SecretHash {
-        let hash = base64url(&Sha256::digest(self.0.as_bytes()));
-        SecretHash(self.time().unwrap_or_default().to_owned() + &hash)
+        SecretHash(self.time().unwrap_or_default().to_owned() + self.0.hash().as_str())
     }
 
     /// The plain text, for its holder's eyes only.
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.reveal()
     }
 
     /// Nothing of what has another form than ours may stand in a row.
     fn time(&self) -> Option<&str> {
-        let (time, secret) = self.0.split_at_checked(TIME_DIGITS)?;
+        let (time, secret) = self.reveal().split_at_checked(TIME_DIGITS)?;
         let is_ours = secret.len() == SECRET_LENGTH && time.bytes().all(|b| b.is_ascii_hexdigit());
         is_ours.then_some(time)
     }
@@ -89,12 +88,6 @@ impl SecretHash {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
-    }
-}
-
-impl fmt::Debug for GrantSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GrantSecret(…)")
     }
 }
 
@@ -136,7 +129,7 @@ mod tests {
         assert_eq!((first.reveal().len(), first.hash().as_str().len()), (55, 55));
         assert_eq!(first.hash().as_str()[..8], grant.as_str()[..8]);
         assert_eq!(GrantSecret::presented(first.reveal()).hash(), first.hash());
-        assert_eq!(format!("{first:?}"), "GrantSecret(…)");
+        assert_eq!(format!("{first:?}"), "GrantSecret(Secret(…))");
     }
 
     #[test]

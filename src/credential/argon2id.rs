@@ -113,7 +113,6 @@ mod tests {
             let library = Argon2::new(Algorithm::Argon2id, Version::V0x13, params(cost));
             let theirs = library.hash_password_with_salt(password.as_bytes(), &salt).unwrap();
             assert_eq!(ours, theirs.to_string());
-            assert!(library.verify_password(password.as_bytes(), &theirs).is_ok());
         }
     }
 

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use tokio::sync::Semaphore;
@@ -145,9 +147,7 @@ impl Passwords {
 
     /// Clears the memory that no hash is using, and gives it back: for a moment when there may be nobody who signs in.
     pub fn rest(&self) {
-        if let Ok(mut memory) = self.memory.lock() {
-            memory.clear();
-        }
+        lock(&self.memory).clear();
     }
 
     async fn hash_text(&self, text: Zeroizing<String>, entropy: &dyn Entropy) -> Result<String, Busy> {
@@ -159,14 +159,23 @@ impl Passwords {
         &self,
         job: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let _place = self.waiting.try_acquire().map_err(|_| Busy)?;
-        let _permit = self.permits.acquire().await.map_err(|_| Busy)?;
-        let mut memory = self.memory.lock().map_err(|_| Busy)?.pop().unwrap_or_default();
-        let work = tokio::task::spawn_blocking(move || (job(&mut memory), memory));
-        let (done, memory) = work.await.map_err(|_| Busy)?;
-        self.memory.lock().map_err(|_| Busy)?.push(memory);
-        Ok(done)
+        let place = self.waiting.clone().try_acquire_owned().map_err(|_| Busy)?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let kept = self.memory.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            // Attack: hang up in the middle, again and again. The permit ends with the work, not with who asked for it.
+            let _held = (place, permit);
+            let mut memory = lock(&kept).pop().unwrap_or_default();
+            let done = job(&mut memory);
+            lock(&kept).push(memory);
+            done
+        });
+        work.await.map_err(|_| Busy)
     }
+}
+
+fn lock(memory: &Mutex<Vec<Memory>>) -> MutexGuard<'_, Vec<Memory>> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -204,6 +213,24 @@ mod tests {
         assert!((1..=2).contains(&kept()));
         passwords.rest();
         assert_eq!(kept(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_in_the_middle_makes_no_room_for_another_hash() {
+        let passwords = passwords(1);
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let work = passwords.clone();
+        let asked = tokio::spawn(async move {
+            let job = move |_: &mut Memory| begin.send(()).and_then(|()| ended.recv().map_err(drop));
+            work.work(job).await
+        });
+        begun.await.unwrap();
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        assert_eq!(passwords.permits.available_permits(), 0, "it is still being hashed");
+        end.send(()).unwrap();
+        assert_eq!(passwords.verify(None, "x").await, Ok(false));
     }
 
     #[tokio::test]
