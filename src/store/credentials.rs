@@ -175,8 +175,10 @@ pub fn spend_step(c: &mut Conn, id: &CredentialId, step: i64) -> QueryResult<boo
         .filter(credentials::id.eq(id.as_str()))
         .filter(credentials::last_step.lt(step))
         .set(credentials::last_step.eq(step))
-        .run(c)
-        .map(|rows| rows == 1)
+        .returning(credentials::id)
+        .kept()
+        .row::<String>(c)
+        .map(|spent| spent.is_some())
 }
 
 /// Notes that a passkey was used, and what it says of itself now; `false` if it is another one by now, or gone.
@@ -195,8 +197,10 @@ pub fn used(
             credentials::detail.eq(detail),
             credentials::last_used_at.eq(now.micros()),
         ))
-        .run(c)
-        .map(|rows| rows == 1)
+        .returning(credentials::id)
+        .kept()
+        .row::<String>(c)
+        .map(|noted| noted.is_some())
 }
 
 /// Gives one of the user's passkeys another name.
@@ -245,6 +249,7 @@ pub fn are_there(c: &mut Conn, user: &UserId, factors: &[(CredentialId, Time)]) 
         .filter(credentials::user_id.eq(user.as_str()))
         .filter(credentials::id.eq_any(factors.iter().map(|(id, _)| id.as_str())))
         .select((credentials::id, credentials::enrolled_at))
+        .kept()
         .rows::<(String, i64)>(c)?;
     let is_there = |(id, enrolled_at): &(CredentialId, Time)| {
         there.iter().any(|(known, at)| known == id.as_str() && *at == enrolled_at.micros())

@@ -105,8 +105,10 @@ pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: T
             interactions::progress.eq(progress),
             interactions::expires_at.eq(expires_at.micros()),
         ))
-        .run(c)
-        .map(|rows| rows == 1)
+        .returning(interactions::step)
+        .kept()
+        .row::<i64>(c)
+        .map(|taken| taken.is_some())
 }
 
 /// Finishes whatever is open in a browser about this user; those of others who are signed in beside them go on.
@@ -127,6 +129,8 @@ pub fn finish(c: &mut Conn, row: &InteractionRow, now: Time) -> QueryResult<bool
         .filter(interactions::step.eq(row.step))
         .filter(interactions::finished_at.is_null())
         .set(interactions::finished_at.eq(now.micros()))
-        .run(c)
-        .map(|rows| rows == 1)
+        .returning(interactions::step)
+        .kept()
+        .row::<i64>(c)
+        .map(|finished| finished.is_some())
 }

@@ -22,8 +22,10 @@ const MOST: usize = 10;
 pub fn note(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> QueryResult<()> {
     let known = diesel::update(remembered_accounts::table.find((browser.as_str(), user.as_str())))
         .set(remembered_accounts::used_at.eq(now.micros()))
-        .run(c)?;
-    if known > 0 {
+        .returning(remembered_accounts::used_at)
+        .kept()
+        .row::<i64>(c)?;
+    if known.is_some() {
         return Ok(());
     }
     let others = remembered_accounts::table

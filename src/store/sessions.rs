@@ -145,8 +145,10 @@ pub fn rotate(c: &mut Conn, browser: &Browser, new: &SecretHash, expires_at: Tim
         .filter(browsers::id.eq(browser.id.as_str()))
         .filter(browsers::secret_hash.eq(browser.secret_hash.as_str()))
         .set((browsers::secret_hash.eq(new.as_str()), browsers::expires_at.eq(expires_at.micros())))
-        .run(c)
-        .map(|rows| rows == 1)
+        .returning(browsers::id)
+        .kept()
+        .row::<String>(c)
+        .map(|rotated| rotated.is_some())
 }
 
 /// Opens a session for `user`, ending what is left of an expired one of theirs in this browser.
@@ -163,7 +165,9 @@ pub fn open(
         .filter(sessions::user_id.eq(user.as_str()))
         .filter(sessions::ended_at.is_null())
         .set(sessions::ended_at.eq(now.micros()))
-        .run(c)?;
+        .returning(sessions::id)
+        .kept()
+        .rows::<String>(c)?;
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(session.as_str()),

@@ -48,7 +48,7 @@ pub trait Statement: Sized {
         either!(c, c => self.internal_load(c)?.next().transpose())
     }
 
-    /// For statements that are run all the time: diesel prepares an UPDATE anew each time, unless it is told not to.
+    /// For statements that are run all the time: diesel prepares an UPDATE or a list anew each time, unless it is told not to.
     fn kept(self) -> Kept<Self> {
         Kept(self)
     }

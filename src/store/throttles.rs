@@ -64,7 +64,9 @@ pub fn lower(c: &mut Conn, key: &str) -> QueryResult<()> {
     diesel::update(throttles::table.find(key))
         .filter(throttles::failures.gt(0))
         .set((throttles::failures.eq(throttles::failures - 1), throttles::not_before.eq(0)))
-        .run(c)
+        .returning(throttles::failures)
+        .kept()
+        .row::<i64>(c)
         .map(drop)
 }
 
@@ -76,17 +78,18 @@ fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(
             .filter(throttles::not_before.le(now.micros()))
             .set(throttles::failures.eq(throttles::failures + 1))
             .returning(throttles::failures)
+            .kept()
             .row::<i64>(c)?;
         if let Some(failures) = raised {
             return brake(c, counter, failures, now).map(Ok);
         }
-        if let Some(until) = braked(c, &counter.key, now)? {
-            return Ok(Err(until));
-        }
         if begin(c, counter, now)? {
             return Ok(Ok(()));
         }
-        // Somebody else began it, or took it back, in this very moment.
+        if let Some(until) = braked(c, &counter.key, now)? {
+            return Ok(Err(until));
+        }
+        forget(c, counter, now)?;
     }
     super::lost()
 }
@@ -98,26 +101,32 @@ fn brake(c: &mut Conn, counter: &Counter, failures: i64, now: Time) -> QueryResu
             throttles::not_before.eq(counter.not_before(failures, now)),
             throttles::expires_at.eq(counter.expires_at(failures, now)),
         ))
-        .run(c)
+        .returning(throttles::failures)
+        .kept()
+        .row::<i64>(c)
         .map(drop)
 }
 
-/// The first failure; `false` if somebody else's was.
+/// The first failure; `false` if others are remembered.
 fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
+    diesel::insert_into(throttles::table)
+        .values((
+            throttles::key.eq(&counter.key),
+            throttles::failures.eq(1),
+            throttles::not_before.eq(counter.not_before(1, now)),
+            throttles::expires_at.eq(counter.expires_at(1, now)),
+        ))
+        .on_conflict_do_nothing()
+        .run(c)
+        .map(|rows| rows == 1)
+}
+
+/// What is remembered no longer.
+fn forget(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<()> {
     diesel::delete(throttles::table.find(&counter.key))
         .filter(throttles::expires_at.le(now.micros()))
-        .run(c)?;
-    let inserted = c.transaction(|c| {
-        diesel::insert_into(throttles::table)
-            .values((
-                throttles::key.eq(&counter.key),
-                throttles::failures.eq(1),
-                throttles::not_before.eq(counter.not_before(1, now)),
-                throttles::expires_at.eq(counter.expires_at(1, now)),
-            ))
-            .run(c)
-    });
-    super::unless_taken(inserted)
+        .run(c)
+        .map(drop)
 }
 
 impl Counter {
