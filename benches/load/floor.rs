@@ -9,10 +9,6 @@ use actix_web::HttpServer;
 use actix_web::web;
 use actix_web::web::Bytes;
 use actix_web::web::Data;
-use argon2::Argon2;
-use argon2::Params;
-use argon2::password_hash::PasswordVerifier;
-use argon2::password_hash::phc::PasswordHash;
 use serde_json::json;
 use std::io::BufRead;
 use std::io::BufReader;
@@ -20,15 +16,16 @@ use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 use std::time::Instant;
+use stepgate::base::entropy::SystemEntropy;
 use stepgate::base::time::Clock;
 use stepgate::base::time::Seconds;
 use stepgate::base::time::SystemClock;
-use stepgate::credential::argon2id::Hasher;
-use stepgate::credential::argon2id::Memory;
 use stepgate::credential::password::Argon2Cost;
+use stepgate::credential::password::Passwords;
 use stepgate::jose::folder;
 use stepgate::jose::keyring::Keyring;
 use stepgate::protocol::metadata::SigningAlg;
@@ -55,20 +52,10 @@ pub async fn measure(place: &Place, span: Duration) -> Floor {
     floor
 }
 
-/// CPU milliseconds of one comparison, as many at once as there are processors.
-pub struct Argon2id {
-    /// The library as it comes: each comparison takes memory and gives it back.
-    pub alone: f64,
-    /// In memory that is used again, as the server does it.
-    pub kept: f64,
-}
-
-pub fn measure_argon2(span: Duration) -> Argon2id {
-    let cost = |how: &str| {
-        let output = again("argon2").arg(how).arg(span.as_millis().to_string()).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
-    };
-    Argon2id { alone: cost("alone"), kept: cost("kept") }
+/// CPU milliseconds of one hash, as many at once as there are processors.
+pub fn measure_argon2(span: Duration) -> f64 {
+    let output = again("argon2").arg(span.as_millis().to_string()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
 fn again(what: &str) -> Command {
@@ -122,29 +109,24 @@ async fn token(keys: Data<Keyring>, alg: Bytes) -> HttpResponse {
 
 /// Prints what one comparison costs.
 pub fn argon2() {
-    let kept = std::env::args().nth(2).unwrap() == "kept";
-    let span = Duration::from_millis(std::env::args().nth(3).unwrap().parse().unwrap());
-    let cost = Argon2Cost::default();
-    let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).unwrap();
-    let (library, ours) = (Argon2::from(params.clone()), Hasher::new(params));
-    let stored = ours.hash(b"the right password", &[7; 16], &mut Memory::default()).unwrap();
-    let parsed = PasswordHash::new(&stored).unwrap();
-    let until = Instant::now() + span;
-    let compare = || {
-        let (mut memory, mut count) = (Memory::default(), 0_u32);
-        while Instant::now() < until {
-            let wrong = b"a wrong password";
-            match kept {
-                true => assert_eq!(ours.verify(&stored, wrong, &mut memory), Some(false)),
-                false => assert!(library.verify_password(wrong, &parsed).is_err()),
-            }
-            count += 1;
-        }
-        count
-    };
-    let count = std::thread::scope(|scope| {
-        let threads = (0..available_parallelism().map_or(1, usize::from)).map(|_| scope.spawn(compare));
-        threads.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).sum::<u32>()
+    let span = Duration::from_millis(std::env::args().nth(2).unwrap().parse().unwrap());
+    let threads = available_parallelism().map_or(1, usize::from);
+    let passwords = Arc::new(Passwords::new(Argon2Cost::default(), threads, &SystemEntropy).unwrap());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let count = runtime.block_on(async {
+        let until = Instant::now() + span;
+        let work = (0..threads).map(|_| {
+            let passwords = passwords.clone();
+            tokio::spawn(async move {
+                let mut count = 0_u32;
+                while Instant::now() < until {
+                    let _ = passwords.verify(None, "a wrong password").await;
+                    count += 1;
+                }
+                count
+            })
+        });
+        futures_util::future::join_all(work).await.into_iter().map(Result::unwrap).sum::<u32>()
     });
     println!("{}", Cpu::of(std::process::id()).since(Cpu::nothing()) / f64::from(count));
 }

@@ -1,7 +1,7 @@
 //! What people prove themselves with, and what seals it at rest. No database and no pages.
 
 mod aaguid;
-pub mod argon2id;
+mod argon2id;
 pub mod passkey;
 pub mod password;
 pub mod recovery;
