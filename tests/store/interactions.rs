@@ -2,6 +2,9 @@ use crate::NOW;
 use crate::database::databases;
 use crate::sessions::signed_in;
 use crate::winners;
+use diesel::sql_query;
+use std::time::Duration;
+use std::time::Instant;
 use stepgate::base::id::BrowserId;
 use stepgate::base::id::InteractionId;
 use stepgate::base::time::Seconds;
@@ -9,6 +12,7 @@ use stepgate::base::time::Time;
 use stepgate::store::Store;
 use stepgate::store::interactions;
 use stepgate::store::interactions::InteractionRow;
+use stepgate::store::statement::Statement;
 
 fn row(id: &str) -> InteractionRow {
     InteractionRow {
@@ -81,5 +85,37 @@ async fn one_source_may_have_fifty_open() {
         }
         assert!(!open(&db.store, "one more".into(), "10.0.0.1").await, "{}", db.name);
         assert!(open(&db.store, "elsewhere".into(), "10.0.0.2").await, "{}", db.name);
+    }
+}
+
+/// Of twenty, the one that nothing on this machine slowed down.
+async fn cost_of_opening(store: &Store, source: &'static str) -> Duration {
+    let mut costs = Vec::new();
+    for n in 0..20 {
+        let opened = store.write(move |c| {
+            let (began, row) = (Instant::now(), row(&format!("{source}, {n}")));
+            assert!(interactions::open(c, &row, &BrowserId::from_text("b1"), Some(source), END)?);
+            Ok(began.elapsed())
+        });
+        costs.push(opened.await.unwrap());
+    }
+    costs.into_iter().min().unwrap()
+}
+
+#[tokio::test]
+async fn what_a_source_has_finished_makes_its_next_sign_in_no_dearer() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        let finished = format!(
+            "WITH RECURSIVE done (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM done WHERE n < 20000) INSERT INTO interactions \
+             (id, browser_id, source, need, then_kind, then_body, progress, step, asked_at, expires_at, finished_at) \
+             SELECT 'done ' || n, 'b1', '10.0.0.1', '{{}}', 'authorize', '{{}}', '{{}}', 1, {now}, {end}, {now} FROM done",
+            now = NOW.micros(),
+            end = END.micros(),
+        );
+        assert_eq!(db.store.write(move |c| sql_query(finished).run(c)).await.unwrap(), 20_000);
+        let (busy, quiet) =
+            (cost_of_opening(&db.store, "10.0.0.1").await, cost_of_opening(&db.store, "10.0.0.2").await);
+        assert!(busy < quiet * 4, "{}: {busy:?}, elsewhere {quiet:?}", db.name);
     }
 }
