@@ -70,7 +70,9 @@ pub fn keep_browser(c: &mut Conn, id: &BrowserId, until: Time) -> QueryResult<()
     diesel::update(browsers::table.find(id.as_str()))
         .filter(browsers::expires_at.lt(until.micros()))
         .set(browsers::expires_at.eq(until.micros()))
-        .run(c)
+        .returning(browsers::id)
+        .kept()
+        .row::<String>(c)
         .map(drop)
 }
 
