@@ -169,7 +169,7 @@ pub fn open(
         .set(sessions::ended_at.eq(now.micros()))
         .returning(sessions::id)
         .kept()
-        .rows::<String>(c)?;
+        .row::<String>(c)?;
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(session.as_str()),
