@@ -10,7 +10,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub fn judge(&mut self, flow: Flow, figures: &Figures, floor: &Floor, argon2: f64) {
+    pub fn judge(&mut self, flow: Flow, figures: &Figures, floor: &Floor) {
         let most = match flow {
             Flow::Silent => 2.0 * floor.rs256,
             Flow::SilentEs256 => 4.0 * floor.es256,
@@ -18,11 +18,15 @@ impl Verdict {
             Flow::Refresh => 0.3,
             Flow::Introspection | Flow::UserInfo => 0.15,
             Flow::MetStepUp => 0.25,
-            Flow::Password => 1.15 * argon2,
-            // Not bounded: a page.
-            Flow::UnmetStepUp => return,
+            // A page is not bounded; a password has a judge of its own.
+            Flow::UnmetStepUp | Flow::Password => return,
         };
         self.at_most(&format!("{}: CPU ms", flow.name()), figures.cpu, most);
+    }
+
+    /// `argon2`: CPU milliseconds of one hash.
+    pub fn judge_password(&mut self, figures: &Figures, argon2: f64) {
+        self.at_most(&format!("{}: CPU ms", Flow::Password.name()), figures.cpu, 1.15 * argon2);
     }
 
     pub fn at_most(&mut self, what: &str, is: f64, most: f64) {

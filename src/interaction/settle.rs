@@ -142,7 +142,7 @@ impl Ledger {
         }
         events::append(c, &self.session, &self.proofs)?;
         self.entry.iter().try_for_each(|entry| audit::append(c, entry))?;
-        sessions::touch(c, &self.session, self.now)
+        if self.is_new { Ok(()) } else { sessions::touch(c, &self.session, self.now) }
     }
 }
 

@@ -6,6 +6,7 @@ use super::grants;
 use super::recovery_codes;
 use super::schema::credentials;
 use super::statement::Statement;
+use super::statement::change;
 use super::users;
 use crate::assurance::factors::Account;
 use crate::assurance::factors::Factor;
@@ -171,14 +172,8 @@ pub fn account_with(c: &mut Conn, id: &UserId, all: &[Credential]) -> QueryResul
 
 /// Spends a TOTP step. Of all who try, in any process, one is told `true`; an earlier step never comes back.
 pub fn spend_step(c: &mut Conn, id: &CredentialId, step: i64) -> QueryResult<bool> {
-    diesel::update(credentials::table)
-        .filter(credentials::id.eq(id.as_str()))
-        .filter(credentials::last_step.lt(step))
-        .set(credentials::last_step.eq(step))
-        .returning(credentials::id)
-        .kept()
-        .row::<String>(c)
-        .map(|spent| spent.is_some())
+    let unspent = credentials::id.eq(id.as_str()).and(credentials::last_step.lt(step));
+    change(credentials::table, unspent, credentials::last_step.eq(step)).run(c).map(|rows| rows == 1)
 }
 
 /// Notes that a passkey was used, and what it says of itself now; `false` if it is another one by now, or gone.
@@ -189,18 +184,13 @@ pub fn used(
     stored: Option<&str>,
     detail: &str,
 ) -> QueryResult<bool> {
-    diesel::update(credentials::table)
-        .filter(credentials::id.eq(read.id.as_str()))
-        .filter(credentials::secret.eq(&read.secret))
-        .set((
-            credentials::secret.eq(stored.unwrap_or(&read.secret)),
-            credentials::detail.eq(detail),
-            credentials::last_used_at.eq(now.micros()),
-        ))
-        .returning(credentials::id)
-        .kept()
-        .row::<String>(c)
-        .map(|noted| noted.is_some())
+    let same = credentials::id.eq(read.id.as_str()).and(credentials::secret.eq(&read.secret));
+    let values = (
+        credentials::secret.eq(stored.unwrap_or(&read.secret)),
+        credentials::detail.eq(detail),
+        credentials::last_used_at.eq(now.micros()),
+    );
+    change(credentials::table, same, values).run(c).map(|rows| rows == 1)
 }
 
 /// Gives one of the user's passkeys another name.

@@ -5,6 +5,7 @@ use super::schema::clients;
 use super::schema::grants;
 use super::schema::users;
 use super::statement::Statement;
+use super::statement::change;
 use crate::base::id::ClientId;
 use crate::base::id::CredentialId;
 use crate::base::id::GrantId;
@@ -172,13 +173,8 @@ pub fn revoke_resting_on(
 
 /// Keeps a grant until `until` at least: something that it bought lives that long.
 pub fn keep(c: &mut Conn, id: &GrantId, until: Time) -> QueryResult<()> {
-    diesel::update(grants::table.find(id.as_str()))
-        .filter(grants::expires_at.lt(until.micros()))
-        .set(grants::expires_at.eq(until.micros()))
-        .returning(grants::id)
-        .kept()
-        .row::<String>(c)
-        .map(drop)
+    let shorter = grants::id.eq(id.as_str()).and(grants::expires_at.lt(until.micros()));
+    change(grants::table, shorter, grants::expires_at.eq(until.micros())).run(c).map(drop)
 }
 
 /// A grant that still stands, with its user's claims: not revoked, user and client enabled.

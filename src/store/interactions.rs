@@ -4,6 +4,7 @@
 use super::connection::Conn;
 use super::schema::interactions;
 use super::statement::Statement;
+use super::statement::change;
 use crate::base::id::BrowserId;
 use crate::base::id::InteractionId;
 use crate::base::id::UserId;
@@ -96,19 +97,14 @@ pub fn load(
 
 /// Takes the step that `row` was read at. Of two forms sent for one step, one is told `true`.
 pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: Time) -> QueryResult<bool> {
-    diesel::update(interactions::table)
-        .filter(interactions::id.eq(row.id.as_str()))
-        .filter(interactions::step.eq(row.step))
-        .filter(interactions::finished_at.is_null())
-        .set((
-            interactions::step.eq(row.step + 1),
-            interactions::progress.eq(progress),
-            interactions::expires_at.eq(expires_at.micros()),
-        ))
-        .returning(interactions::step)
-        .kept()
-        .row::<i64>(c)
-        .map(|taken| taken.is_some())
+    let values = (
+        interactions::step.eq(row.step + 1),
+        interactions::progress.eq(progress),
+        interactions::expires_at.eq(expires_at.micros()),
+    );
+    let as_read = interactions::id.eq(row.id.as_str()).and(interactions::step.eq(row.step));
+    let as_read = as_read.and(interactions::finished_at.is_null());
+    change(interactions::table, as_read, values).run(c).map(|rows| rows == 1)
 }
 
 /// Finishes whatever is open in a browser about this user; those of others who are signed in beside them go on.
@@ -124,13 +120,8 @@ pub fn finish_of(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) ->
 
 /// Finishes the interaction at the step that was read; it is answered once.
 pub fn finish(c: &mut Conn, row: &InteractionRow, now: Time) -> QueryResult<bool> {
-    diesel::update(interactions::table)
-        .filter(interactions::id.eq(row.id.as_str()))
-        .filter(interactions::step.eq(row.step))
-        .filter(interactions::finished_at.is_null())
-        .set(interactions::finished_at.eq(now.micros()))
-        .returning(interactions::step)
-        .kept()
-        .row::<i64>(c)
-        .map(|finished| finished.is_some())
+    let as_read = interactions::id.eq(row.id.as_str()).and(interactions::step.eq(row.step));
+    let as_read = as_read.and(interactions::finished_at.is_null());
+    let values = interactions::finished_at.eq(now.micros());
+    change(interactions::table, as_read, values).run(c).map(|rows| rows == 1)
 }

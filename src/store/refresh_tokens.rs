@@ -7,6 +7,7 @@ use super::schema::grants as grants_table;
 use super::schema::refresh_tokens;
 use super::schema::users;
 use super::statement::Statement;
+use super::statement::change;
 use crate::base::id::GrantId;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
@@ -74,13 +75,9 @@ pub fn find(c: &mut Conn, hash: &SecretHash) -> QueryResult<Option<Found>> {
 
 /// Uses a token. Of all who try, one is told `true`.
 pub fn spend(c: &mut Conn, hash: &SecretHash, now: Time) -> QueryResult<bool> {
-    diesel::update(refresh_tokens::table.find(hash.as_str()))
-        .filter(refresh_tokens::used_at.is_null())
-        .set(refresh_tokens::used_at.eq(now.micros()))
-        .returning(refresh_tokens::generation)
-        .kept()
-        .row::<i64>(c)
-        .map(|spent| spent.is_some())
+    let unused = refresh_tokens::token_hash.eq(hash.as_str()).and(refresh_tokens::used_at.is_null());
+    let values = refresh_tokens::used_at.eq(now.micros());
+    change(refresh_tokens::table, unused, values).run(c).map(|rows| rows == 1)
 }
 
 /// Whether the token of this generation is there and was not used.

@@ -4,6 +4,7 @@ use super::connection::Conn;
 use super::schema::remembered_accounts;
 use super::schema::users;
 use super::statement::Statement;
+use super::statement::change;
 use crate::base::id::BrowserId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
@@ -20,12 +21,10 @@ const MOST: usize = 10;
 
 /// The account was used in this browser.
 pub fn note(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> QueryResult<()> {
-    let known = diesel::update(remembered_accounts::table.find((browser.as_str(), user.as_str())))
-        .set(remembered_accounts::used_at.eq(now.micros()))
-        .returning(remembered_accounts::used_at)
-        .kept()
-        .row::<i64>(c)?;
-    if known.is_some() {
+    let this = remembered_accounts::browser_id.eq(browser.as_str());
+    let this = this.and(remembered_accounts::user_id.eq(user.as_str()));
+    let values = remembered_accounts::used_at.eq(now.micros());
+    if change(remembered_accounts::table, this, values).run(c)? == 1 {
         return Ok(());
     }
     let others = remembered_accounts::table

@@ -9,6 +9,7 @@ use super::schema::session_clients;
 use super::schema::sessions;
 use super::schema::users;
 use super::statement::Statement;
+use super::statement::change;
 use crate::assurance::ledger::Event;
 use crate::base::id::BrowserId;
 use crate::base::id::ClientId;
@@ -67,13 +68,8 @@ pub fn insert_browser(c: &mut Conn, id: &BrowserId, hash: &SecretHash, expires_a
 
 /// Keeps a browser's row until `until` at least: an open interaction needs it.
 pub fn keep_browser(c: &mut Conn, id: &BrowserId, until: Time) -> QueryResult<()> {
-    diesel::update(browsers::table.find(id.as_str()))
-        .filter(browsers::expires_at.lt(until.micros()))
-        .set(browsers::expires_at.eq(until.micros()))
-        .returning(browsers::id)
-        .kept()
-        .row::<String>(c)
-        .map(drop)
+    let shorter = browsers::id.eq(id.as_str()).and(browsers::expires_at.lt(until.micros()));
+    change(browsers::table, shorter, browsers::expires_at.eq(until.micros())).run(c).map(drop)
 }
 
 /// The browser that holds this cookie, its live sessions and their standing events.
@@ -143,14 +139,10 @@ fn place(row: &Row) -> (&str, Option<(i64, &str)>) {
 
 /// Replaces the browser's secret; `false` if another answer did so first.
 pub fn rotate(c: &mut Conn, browser: &Browser, new: &SecretHash, expires_at: Time) -> QueryResult<bool> {
-    diesel::update(browsers::table)
-        .filter(browsers::id.eq(browser.id.as_str()))
-        .filter(browsers::secret_hash.eq(browser.secret_hash.as_str()))
-        .set((browsers::secret_hash.eq(new.as_str()), browsers::expires_at.eq(expires_at.micros())))
-        .returning(browsers::id)
-        .kept()
-        .row::<String>(c)
-        .map(|rotated| rotated.is_some())
+    let same = browsers::id.eq(browser.id.as_str());
+    let same = same.and(browsers::secret_hash.eq(browser.secret_hash.as_str()));
+    let values = (browsers::secret_hash.eq(new.as_str()), browsers::expires_at.eq(expires_at.micros()));
+    change(browsers::table, same, values).run(c).map(|rows| rows == 1)
 }
 
 /// Opens a session for `user`, ending what is left of an expired one of theirs in this browser.
@@ -162,14 +154,9 @@ pub fn open(
     now: Time,
 ) -> QueryResult<()> {
     let (browser, user) = of;
-    diesel::update(sessions::table)
-        .filter(sessions::browser_id.eq(browser.as_str()))
-        .filter(sessions::user_id.eq(user.as_str()))
-        .filter(sessions::ended_at.is_null())
-        .set(sessions::ended_at.eq(now.micros()))
-        .returning(sessions::id)
-        .kept()
-        .row::<String>(c)?;
+    let before = sessions::browser_id.eq(browser.as_str()).and(sessions::user_id.eq(user.as_str()));
+    let before = before.and(sessions::ended_at.is_null());
+    change(sessions::table, before, sessions::ended_at.eq(now.micros())).run(c)?;
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(session.as_str()),
@@ -255,22 +242,16 @@ pub fn end_others(c: &mut Conn, user: &UserId, own: &SessionId, now: Time) -> Qu
 
 /// Notes that the session is in use.
 pub fn touch(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
-    diesel::update(sessions::table.find(session.as_str()))
-        .set(sessions::seen_at.eq(now.micros()))
-        .returning(sessions::id)
-        .kept()
-        .row::<String>(c)
-        .map(drop)
+    let this = sessions::id.eq(session.as_str());
+    change(sessions::table, this, sessions::seen_at.eq(now.micros())).run(c).map(drop)
 }
 
 /// Notes that this session answered this client, for logout and for choosing among accounts.
 pub fn answered(c: &mut Conn, session: &SessionId, client: &ClientId, now: Time) -> QueryResult<()> {
-    let known = diesel::update(session_clients::table.find((session.as_str(), client.as_str())))
-        .set(session_clients::answered_at.eq(now.micros()))
-        .returning(session_clients::client_id)
-        .kept()
-        .row::<String>(c)?;
-    if known.is_none() {
+    let this = session_clients::session_id.eq(session.as_str());
+    let this = this.and(session_clients::client_id.eq(client.as_str()));
+    let values = session_clients::answered_at.eq(now.micros());
+    if change(session_clients::table, this, values).run(c)? == 0 {
         diesel::insert_into(session_clients::table)
             .values((
                 session_clients::session_id.eq(session.as_str()),

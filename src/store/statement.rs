@@ -48,7 +48,8 @@ pub trait Statement: Sized {
         either!(c, c => self.internal_load(c)?.next().transpose())
     }
 
-    /// For statements that are run all the time: diesel prepares an UPDATE or a list anew each time, unless it is told not to.
+    /// For statements that are run all the time and return rows: diesel prepares an UPDATE or a list anew each time, unless it
+    /// is told not to.
     fn kept(self) -> Kept<Self> {
         Kept(self)
     }
@@ -79,3 +80,42 @@ impl<T: Query> Query for Kept<T> {
 }
 
 impl<T, C> RunQueryDsl<C> for Kept<T> {}
+
+/// An UPDATE of the rows that meet `which`, which stays prepared. Diesel's own does so only where it returns rows, and SQLite builds
+/// a table for these.
+pub fn change<T, W, V>(table: T, which: W, values: V) -> Change<T::FromClause, W, V::Changeset>
+where
+    T: Table,
+    W: AppearsOnTable<T>,
+    V: AsChangeset<Target = T>,
+{
+    Change { table: table.from_clause(), which, values: values.as_changeset() }
+}
+
+pub struct Change<T, W, V> {
+    table: T,
+    which: W,
+    values: V,
+}
+
+impl<T, W, V, DB> QueryFragment<DB> for Change<T, W, V>
+where
+    T: QueryFragment<DB>,
+    W: QueryFragment<DB>,
+    V: QueryFragment<DB>,
+    DB: Backend,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("UPDATE ");
+        self.table.walk_ast(out.reborrow())?;
+        out.push_sql(" SET ");
+        self.values.walk_ast(out.reborrow())?;
+        out.push_sql(" WHERE ");
+        self.which.walk_ast(out)
+    }
+}
+
+impl<T, W, V> QueryId for Change<T, W, V> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}

@@ -3,6 +3,7 @@
 use super::connection::Conn;
 use super::schema::throttles;
 use super::statement::Statement;
+use super::statement::change;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 use diesel::prelude::*;
@@ -61,13 +62,9 @@ pub fn clear_all(c: &mut Conn, beginning: &str) -> QueryResult<()> {
 
 /// Takes one try back, and no more: the other failures of a source may have been about others.
 pub fn lower(c: &mut Conn, key: &str) -> QueryResult<()> {
-    diesel::update(throttles::table.find(key))
-        .filter(throttles::failures.gt(0))
-        .set((throttles::failures.eq(throttles::failures - 1), throttles::not_before.eq(0)))
-        .returning(throttles::failures)
-        .kept()
-        .row::<i64>(c)
-        .map(drop)
+    let raised = throttles::key.eq(key).and(throttles::failures.gt(0));
+    let values = (throttles::failures.eq(throttles::failures - 1), throttles::not_before.eq(0));
+    change(throttles::table, raised, values).run(c).map(drop)
 }
 
 fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(), Time>> {
@@ -96,15 +93,11 @@ fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(
 
 /// The row is this transaction's since it was raised.
 fn brake(c: &mut Conn, counter: &Counter, failures: i64, now: Time) -> QueryResult<()> {
-    diesel::update(throttles::table.find(&counter.key))
-        .set((
-            throttles::not_before.eq(counter.not_before(failures, now)),
-            throttles::expires_at.eq(counter.expires_at(failures, now)),
-        ))
-        .returning(throttles::failures)
-        .kept()
-        .row::<i64>(c)
-        .map(drop)
+    let values = (
+        throttles::not_before.eq(counter.not_before(failures, now)),
+        throttles::expires_at.eq(counter.expires_at(failures, now)),
+    );
+    change(throttles::table, throttles::key.eq(&counter.key), values).run(c).map(drop)
 }
 
 /// The first failure; `false` if others are remembered.

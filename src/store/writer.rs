@@ -1,5 +1,5 @@
-//! The one writer of a SQLite file: jobs that wait are committed together, each in a savepoint of its own, so that the
-//! price of durability is one `fsync` a batch. A job is answered after COMMIT and never before.
+//! The one writer of a SQLite file: jobs that wait are committed together, each behind the first in a savepoint of its own, so
+//! that the price of durability is one `fsync` a batch. A job is answered after COMMIT and never before.
 
 use super::StoreError;
 use super::connection::Conn;
@@ -25,10 +25,18 @@ pub struct Writer {
 }
 
 /// Runs in the batch; says whether the transaction around it is still whole, and how to answer.
-type Job = Box<dyn FnOnce(&mut Conn) -> (Whole, Answer) + Send>;
+type Job = Box<dyn FnOnce(&mut Conn, Place) -> (Whole, Answer) + Send>;
 /// Told whether the batch was committed.
 type Answer = Box<dyn FnOnce(bool) + Send>;
 type Whole = bool;
+
+/// Of a job in its batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Whoever undoes it undoes the transaction, and nobody else's work.
+    First,
+    Later,
+}
 
 const WAITING: usize = 4096;
 const BATCH: usize = 256;
@@ -49,8 +57,8 @@ impl Writer {
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |c| {
-            let outcome = in_savepoint(c, job);
+        let job: Job = Box::new(move |c, place| {
+            let outcome = whole_or_undone(c, place, job);
             let whole = outcome.is_ok();
             let answer = move |committed: bool| {
                 let _ = reply.send(match outcome {
@@ -95,14 +103,18 @@ fn batch(c: &mut Conn, first: Job, queue: &mut mpsc::Receiver<Job>) -> (bool, Ve
         return (false, Vec::new());
     }
     let mut answers = Vec::new();
-    let mut next = Some(first);
+    let mut next = Some((first, Place::First));
     let mut whole = true;
-    while let Some(job) = next.take() {
-        let (still_whole, answer) = job(c);
+    while let Some((job, place)) = next.take() {
+        let (still_whole, answer) = job(c, place);
         answers.push(answer);
         whole = still_whole;
+        if whole && depth(c) == Ok(0) {
+            // The first was undone, and the transaction with it.
+            return (true, answers);
+        }
         if whole && answers.len() < BATCH {
-            next = waiting(queue);
+            next = waiting(queue).map(|job| (job, Place::Later));
         }
     }
     let committed = whole && {
@@ -124,16 +136,21 @@ fn waiting(queue: &mut mpsc::Receiver<Job>) -> Option<Job> {
 }
 
 /// The inner result is the job's; the outer one fails when the transaction around it is lost.
-fn in_savepoint<T>(
+fn whole_or_undone<T>(
     c: &mut Conn,
+    place: Place,
     job: impl FnOnce(&mut Conn) -> QueryResult<T>,
 ) -> QueryResult<QueryResult<T>> {
-    AnsiTransactionManager::begin_transaction(sqlite(c)?)?;
+    if place == Place::Later {
+        AnsiTransactionManager::begin_transaction(sqlite(c)?)?;
+    }
     let base = depth(c)?;
     let outcome = catch_unwind(AssertUnwindSafe(|| job(c)));
     let outcome = match outcome {
         Ok(Ok(value)) if depth(c)? == base => {
-            AnsiTransactionManager::commit_transaction(sqlite(c)?)?;
+            if place == Place::Later {
+                AnsiTransactionManager::commit_transaction(sqlite(c)?)?;
+            }
             return Ok(Ok(value));
         }
         Ok(Err(error)) => Err(error),

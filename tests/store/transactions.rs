@@ -1,6 +1,7 @@
 use crate::NOW;
 use crate::database::databases;
-use futures_util::future::join;
+use futures_util::future::join_all;
+use std::time::Duration;
 use stepgate::base::id::CredentialId;
 use stepgate::base::id::UserId;
 use stepgate::store::Store;
@@ -16,17 +17,30 @@ use stepgate::store::migrate::migrate;
 #[tokio::test]
 async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
     for db in databases() {
-        let id = CredentialId::from_text("c1");
-        let factor = Credential::new(id, Kind::Password, String::new(), NOW);
-        let failing = db.store.write(move |c| {
-            keys::record(c, "lost", "RS256", NOW)?;
-            // A factor of nobody.
-            credentials::insert(c, &UserId::from_text("nobody"), &factor)
-        });
-        let (failed, kept) = join(failing, db.store.write(|c| keys::record(c, "kept", "RS256", NOW))).await;
-        assert!(matches!(failed, Err(StoreError::Query(_))), "{}", db.name);
-        kept.unwrap();
-        assert_eq!(db.store.read(keys::recorded).await.unwrap().signing, ["kept"], "{}", db.name);
+        for failing in 0..3 {
+            let jobs = (0..3).map(|place| {
+                db.store.write(move |c| {
+                    // Long enough for the others to wait behind the first.
+                    std::thread::sleep(Duration::from_millis(if place == 0 { 50 } else { 0 }));
+                    keys::record(c, &format!("{place} of {failing}"), "RS256", NOW)?;
+                    if place != failing {
+                        return Ok(());
+                    }
+                    let id = CredentialId::from_text("c1");
+                    let factor = Credential::new(id, Kind::Password, String::new(), NOW);
+                    // A factor of nobody.
+                    credentials::insert(c, &UserId::from_text("nobody"), &factor)
+                })
+            });
+            for (place, done) in join_all(jobs).await.into_iter().enumerate() {
+                let refused = matches!(done, Err(StoreError::Query(_)));
+                assert_eq!((done.is_ok(), refused), (place != failing, place == failing), "{}", db.name);
+            }
+        }
+        let mut kept = db.store.read(keys::recorded).await.unwrap().signing;
+        kept.sort();
+        let expected = ["0 of 1", "0 of 2", "1 of 0", "1 of 2", "2 of 0", "2 of 1"];
+        assert_eq!(kept, expected, "{}", db.name);
     }
 }
 
