@@ -1,5 +1,5 @@
 //! The one writer of a SQLite file: jobs that wait are committed together, each behind the first in a savepoint of its own, so
-//! that the price of durability is one `fsync` a batch. A job is answered after COMMIT and never before.
+//! that the price of durability is one `fdatasync` a batch. A job is answered after COMMIT and never before.
 
 use super::StoreError;
 use super::connection::Conn;
