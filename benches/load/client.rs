@@ -78,8 +78,14 @@ pub struct Person {
     cookie: String,
     keys: Arc<Keyring>,
     sub: String,
-    access_token: String,
-    refresh_token: Mutex<String>,
+    /// Replaced with each refresh: an hour is longer than it lives.
+    tokens: Mutex<Tokens>,
+}
+
+#[derive(Default)]
+struct Tokens {
+    access: String,
+    refresh: String,
 }
 
 /// How somebody signs in.
@@ -131,8 +137,7 @@ impl Person {
             cookie: String::new(),
             keys,
             sub: String::new(),
-            access_token: String::new(),
-            refresh_token: Mutex::default(),
+            tokens: Mutex::default(),
             name: name.clone(),
         };
         // A step of TOTP is used once, so a second sign-in of the same moment waits.
@@ -149,10 +154,9 @@ impl Person {
                 }
             };
             if let Some(location) = location.filter(|location| location.starts_with(CALLBACK)) {
-                let tokens = person.redeemed("es256", &location).await;
-                person.access_token = text(&tokens, "access_token");
-                *person.refresh_token.lock().await = text(&tokens, "refresh_token");
-                let id_token = person.keys.verify(&text(&tokens, "id_token")).unwrap();
+                let answer = person.redeemed("es256", &location).await;
+                *person.tokens.lock().await = tokens(&answer);
+                let id_token = person.keys.verify(&text(&answer, "id_token")).unwrap();
                 person.sub = id_token.claims["sub"].as_str().unwrap().to_owned();
                 return person;
             }
@@ -172,14 +176,15 @@ impl Person {
                 assert!(self.keys.verify(&text(&answer, "access_token")).is_some());
             }
             Flow::Refresh => {
-                let mut token = self.refresh_token.lock().await;
-                let form = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+                let mut own = self.tokens.lock().await;
+                let form = [("grant_type", "refresh_token"), ("refresh_token", own.refresh.as_str())];
                 let answer = json(self.as_client("es256", "/token", &form).await).await;
                 self.checked(&answer);
-                *token = text(&answer, "refresh_token");
+                *own = tokens(&answer);
             }
             Flow::Introspection => {
-                let form = [("token", self.access_token.as_str())];
+                let token = self.tokens.lock().await.access.clone();
+                let form = [("token", token.as_str())];
                 let answer = json(self.as_client("es256", "/introspect", &form).await).await;
                 assert_eq!(
                     (&answer["active"], answer["sub"].as_str()),
@@ -187,8 +192,8 @@ impl Person {
                 );
             }
             Flow::UserInfo => {
-                let request =
-                    self.http.get(format!("{}/userinfo", self.address)).bearer_auth(&self.access_token);
+                let token = self.tokens.lock().await.access.clone();
+                let request = self.http.get(format!("{}/userinfo", self.address)).bearer_auth(token);
                 assert_eq!(
                     json(request.send().await.unwrap()).await["sub"].as_str(),
                     Some(self.sub.as_str())
@@ -211,8 +216,7 @@ impl Person {
                     cookie: String::new(),
                     keys: self.keys.clone(),
                     sub: self.sub.clone(),
-                    access_token: String::new(),
-                    refresh_token: Mutex::default(),
+                    tokens: Mutex::default(),
                 };
                 stranger.with_password().await;
             }
@@ -320,6 +324,10 @@ async fn json(answer: Response) -> Value {
     let (status, body) = (answer.status(), answer.bytes().await.unwrap());
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
     serde_json::from_slice(&body).unwrap()
+}
+
+fn tokens(answer: &Value) -> Tokens {
+    Tokens { access: text(answer, "access_token"), refresh: text(answer, "refresh_token") }
 }
 
 fn text(answer: &Value, name: &str) -> String {
