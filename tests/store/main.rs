@@ -9,6 +9,7 @@ mod endings;
 mod grants;
 mod interactions;
 mod mails;
+mod migrations;
 mod people;
 mod sessions;
 mod sqlite;

@@ -1,5 +1,3 @@
--- A source's open interactions are counted before it may open another: what it has finished is not looked through for that.
---
 -- PostgreSQL reads a partial index as a whole where a statement meets its condition, if the index was small when the statement was
 -- planned. So the condition has to name what only the statements look for that the index is for, and grants have a whole index.
 
