@@ -11,6 +11,7 @@ use diesel::query_builder::QueryFragment;
 use diesel::query_builder::QueryId;
 use diesel::query_dsl::methods::ExecuteDsl;
 use diesel::query_dsl::methods::LoadQuery;
+use diesel::sql_types::BoolOrNullableBool;
 use diesel::sqlite::SqliteConnection;
 
 /// The same expression for a connection to SQLite and for one to PostgreSQL.
@@ -81,12 +82,12 @@ impl<T: Query> Query for Kept<T> {
 
 impl<T, C> RunQueryDsl<C> for Kept<T> {}
 
-/// An UPDATE of the rows that meet `which`, which stays prepared. Diesel's own does so only where it returns rows, and SQLite builds
+/// An UPDATE of the rows that meet `which`; it stays prepared. Diesel's own does so only where it returns rows, and SQLite builds
 /// a table for these.
 pub fn change<T, W, V>(table: T, which: W, values: V) -> Change<T::FromClause, W, V::Changeset>
 where
     T: Table,
-    W: AppearsOnTable<T>,
+    W: AppearsOnTable<T> + Expression<SqlType: BoolOrNullableBool>,
     V: AsChangeset<Target = T>,
 {
     Change { table: table.from_clause(), which, values: values.as_changeset() }
@@ -118,4 +119,38 @@ where
 impl<T, W, V> QueryId for Change<T, W, V> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::throttles;
+    use super::*;
+    use diesel::connection::InstrumentationEvent;
+    use diesel::connection::SimpleConnection;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn an_update_is_prepared_once_and_says_how_many_rows_it_changed() -> Result<(), Box<dyn std::error::Error>>
+    {
+        let mut c = SqliteConnection::establish(":memory:")?;
+        c.batch_execute(
+            "CREATE TABLE throttles (key TEXT, failures INT); INSERT INTO throttles VALUES ('k', 0)",
+        )?;
+        let prepared = Arc::new(AtomicUsize::new(0));
+        let counter = prepared.clone();
+        c.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::CacheQuery { .. } = event {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut c = Conn::Sqlite(c);
+        for (key, failures, rows) in [("k", 1, 1), ("k", 2, 1), ("nobody's", 3, 0)] {
+            let this = throttles::key.eq(key).and(throttles::failures.lt(failures));
+            let changed = change(throttles::table, this, throttles::failures.eq(failures)).run(&mut c)?;
+            assert_eq!((changed, prepared.load(Ordering::Relaxed)), (rows, 1));
+        }
+        Ok(())
+    }
 }
