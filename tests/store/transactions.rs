@@ -1,7 +1,8 @@
 use crate::NOW;
 use crate::database::databases;
+use futures_util::future::join;
 use futures_util::future::join_all;
-use std::time::Duration;
+use std::sync::mpsc;
 use stepgate::base::id::CredentialId;
 use stepgate::base::id::UserId;
 use stepgate::store::Store;
@@ -18,10 +19,13 @@ use stepgate::store::migrate::migrate;
 async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
     for db in databases() {
         for failing in 0..3 {
+            let (go, wait) = mpsc::channel::<()>();
+            let mut wait = Some(wait);
             let jobs = (0..3).map(|place| {
+                let gate = wait.take();
                 db.store.write(move |c| {
-                    // Long enough for the others to wait behind the first.
-                    std::thread::sleep(Duration::from_millis(if place == 0 { 50 } else { 0 }));
+                    // The first goes on when the others wait behind it.
+                    gate.iter().for_each(|gate| gate.recv().unwrap());
                     keys::record(c, &format!("{place} of {failing}"), "RS256", NOW)?;
                     if place != failing {
                         return Ok(());
@@ -32,7 +36,8 @@ async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
                     credentials::insert(c, &UserId::from_text("nobody"), &factor)
                 })
             });
-            for (place, done) in join_all(jobs).await.into_iter().enumerate() {
+            let (done, ()) = join(join_all(jobs), async { go.send(()).unwrap() }).await;
+            for (place, done) in done.into_iter().enumerate() {
                 let refused = matches!(done, Err(StoreError::Query(_)));
                 assert_eq!((done.is_ok(), refused), (place != failing, place == failing), "{}", db.name);
             }
