@@ -111,17 +111,18 @@ async fn flows(place: &Place, database: &str, span: Duration, verdict: &mut Verd
     drop(server);
 }
 
-/// Sign-ins with passwords and argon2id alone, in turns: the speed of a machine drifts by more than the two differ. Of seven rounds
+/// Sign-ins with passwords and argon2id alone, in turns: the speed of a machine drifts by more than the two differ. Of the rounds
 /// the one whose ratio is in the middle, with what argon2id cost in it.
 async fn beside_argon2(server: &Server, people: &[Person], span: Duration) -> (Figures, f64) {
+    const ROUNDS: usize = 7;
     let mut rounds = Vec::new();
-    for _ in 0..7 {
+    for _ in 0..ROUNDS {
         let before = floor::measure_argon2(span / 2);
         let figures = run(server, people, Flow::Password, span).await;
         rounds.push((figures, f64::midpoint(before, floor::measure_argon2(span / 2))));
     }
     rounds.sort_by(|one, other| (one.0.cpu / one.1).total_cmp(&(other.0.cpu / other.1)));
-    rounds.swap_remove(3)
+    rounds.swap_remove(ROUNDS / 2)
 }
 
 /// The same flow beside a thousand and beside a million users, sessions and grants; and while a million expired rows go.
