@@ -162,6 +162,11 @@ fn whole_or_undone<T>(
         let undone = AnsiTransactionManager::rollback_transaction(sqlite(c)?);
         undone.inspect_err(|_| tracing::error!(error = ?outcome.as_ref().err(), "a batch was lost"))?;
     }
+    // It may have done so in the middle of the job, which has noticed no more than an error.
+    if depth(c)? + 1 != base {
+        tracing::error!(error = ?outcome.as_ref().err(), "a batch was lost");
+        return Err(Error::BrokenTransactionManager);
+    }
     Ok(outcome)
 }
 

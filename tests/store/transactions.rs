@@ -1,6 +1,8 @@
 use crate::NOW;
 use crate::database::databases;
+use crate::database::sqlite;
 use futures_util::future::join;
+use futures_util::future::join4;
 use futures_util::future::join_all;
 use std::sync::mpsc;
 use stepgate::base::id::CredentialId;
@@ -46,6 +48,34 @@ async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
         kept.sort();
         let expected = ["0 of 1", "0 of 2", "1 of 0", "1 of 2", "2 of 0", "2 of 1"];
         assert_eq!(kept, expected, "{}", db.name);
+    }
+}
+
+/// A full disk makes SQLite undo the whole transaction, also where it happens behind a savepoint of the job's own.
+#[tokio::test]
+async fn who_shares_a_batch_that_sqlite_undid_is_not_told_that_it_is_done() {
+    for swallowed in [false, true] {
+        let db = sqlite();
+        let (go, wait) = mpsc::channel::<()>();
+        let first = db.store.write(move |c| {
+            wait.recv().unwrap();
+            // As large as it is, and no larger.
+            c.batch_execute("PRAGMA max_page_count = 1")?;
+            keys::record(c, "first", "RS256", NOW)
+        });
+        let fills = db.store.write(move |c| {
+            let filled = c.transaction(|c| {
+                (0..100).try_for_each(|n| keys::record(c, &format!("{n}").repeat(2000), "RS256", NOW))
+            });
+            if swallowed { Ok(()) } else { filled }
+        });
+        let last = db.store.write(|c| keys::record(c, "last", "RS256", NOW));
+        let (first, fills, last, ()) = join4(first, fills, last, async { go.send(()).unwrap() }).await;
+        assert!(fills.is_err(), "{fills:?}");
+        let kept = db.store.read(keys::recorded).await.unwrap().signing;
+        let told = [("first", first.is_ok()), ("last", last.is_ok())];
+        let told = told.into_iter().filter_map(|(name, is_done)| is_done.then_some(name)).collect::<Vec<_>>();
+        assert_eq!(kept, told, "what was told is what is there");
     }
 }
 
