@@ -126,8 +126,9 @@ async fn end(
     app.store
         .write(move |c| {
             for (session, user, entry) in &ended {
-                sessions::end(c, session, now)?;
+                // In the order in which a step-up of another tab takes them: on PostgreSQL each would wait for the other.
                 interactions::finish_of(c, &browser, user, now)?;
+                sessions::end(c, session, now)?;
                 grants::end_with_session(c, user, session, now)?;
                 audit::append(c, entry)?;
             }

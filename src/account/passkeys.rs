@@ -123,7 +123,8 @@ pub fn remove(
     entry: Entry,
     now: Time,
 ) -> Written<Changed> {
-    let all = credentials::of_user(c, user)?;
+    // Held: of two that are the last, each could be taken away for the other's sake.
+    let all = credentials::held_of_user(c, user)?;
     if !all.iter().any(|credential| credential.id == *passkey && credential.key.is_some()) {
         return Ok(Changed::Gone);
     }

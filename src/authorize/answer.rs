@@ -100,6 +100,7 @@ pub async fn silently(
     app.store
         .write(move |c| {
             if !noted {
+                // If it has ended by now, the code is worth nothing.
                 sessions::touch(c, &session, now)?;
             }
             issue.write(c, &session)

@@ -3,6 +3,7 @@
 //! completes an authenticator app is.
 
 use super::Interaction;
+use super::ground::Ground;
 use super::passkey;
 use super::passkey::Answer;
 use super::passkey::REGISTRATION;
@@ -162,7 +163,8 @@ async fn add(
     let entry = entry(app, on, person, What::FactorAdded).because(credential.kind.as_str());
     let letter = Letter::about(app, on, person, told::What::Added(credential.kind));
     let (progress, taken) = (super::json(&progress)?, super::json(&taken)?);
-    let (user, expires_at) = (person.user.clone(), on.expires_at(app, app.now()));
+    let (user, now, ground) = (person.user.clone(), app.now(), Ground::of(on, &person.user));
+    let expires_at = on.expires_at(app, now);
     let added = app.store.write(move |c| {
         let added = credentials::add(c, &user, &credential)?;
         if added {
@@ -170,7 +172,7 @@ async fn add(
             letter.iter().try_for_each(|letter| letter.post(c))?;
         }
         match interactions::advance(c, &row, if added { &progress } else { &taken }, expires_at)? {
-            true => Ok(()),
+            true => ground.stands(c, now),
             false => crate::store::lost(),
         }
     });
@@ -197,7 +199,7 @@ async fn stand_by(
     let begun = super::json(&Progress { enrolled: true, notice: None, way: None, ..on.progress.clone() })?;
     let used = super::json(&taken)?;
     let waits = super::json(&Progress { notice: Some(Notice::ReplacementWaits), ..on.progress.clone() })?;
-    let expires_at = on.expires_at(app, now);
+    let (expires_at, ground) = (on.expires_at(app, now), Ground::of(on, &person.user));
     let written = app.store.write(move |c| {
         let lookup = recovery.replacement.key.as_ref().map(|key| key.lookup.as_str());
         let is_used = lookup.map(|lookup| credentials::by_lookup(c, lookup)).transpose()?.flatten().is_some();
@@ -211,7 +213,7 @@ async fn stand_by(
             &waits
         };
         match interactions::advance(c, &row, progress, expires_at)? {
-            true => Ok(()),
+            true => ground.stands(c, now),
             false => crate::store::lost(),
         }
     });
@@ -263,10 +265,12 @@ pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Result<
     let letter = Letter::about(app, on, person, told::What::Added(Kind::Recovery));
     let progress = super::json(&Progress { codes_settled: true, notice: None, ..on.progress.clone() })?;
     let (row, user, expires_at) = (on.row.clone(), person.user.clone(), on.expires_at(app, now));
+    let ground = Ground::of(on, &person.user);
     let kept = app.store.write(move |c| {
         if !interactions::advance(c, &row, &progress, expires_at)? {
-            return Ok(());
+            return crate::store::lost();
         }
+        ground.stands(c, now)?;
         for old in credentials::of_user(c, &user)?.iter().filter(|old| old.kind == Kind::Recovery) {
             credentials::take_away(c, &user, &old.id, now)?;
         }
@@ -275,9 +279,7 @@ pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Result<
         letter.iter().try_for_each(|letter| letter.post(c))?;
         audit::append(c, &entry)
     });
-    kept.await?;
-    app.mail_waiting.notify_one();
-    Ok(())
+    done(app, kept.await)
 }
 
 fn entry(app: &App, on: &Interaction, person: &Person, what: What) -> Entry {

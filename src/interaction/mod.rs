@@ -7,6 +7,7 @@ pub mod approval;
 pub mod brake;
 pub mod create;
 pub mod enrol;
+pub mod ground;
 pub mod mail_code;
 pub mod next_step;
 pub mod passkey;

@@ -259,11 +259,14 @@ async fn record(
             return crate::store::lost();
         }
         audit::append(c, &entry)?;
-        interactions::advance(c, &row, &progress, expires_at)
+        match interactions::advance(c, &row, &progress, expires_at)? {
+            true => Ok(()),
+            false => crate::store::lost(),
+        }
     });
     match written.await {
-        Ok(_) => app.metrics.proof(Method::Webauthn, "given"),
-        // Removed, or used in this very moment elsewhere: the page that stands is shown.
+        Ok(()) => app.metrics.proof(Method::Webauthn, "given"),
+        // Removed, used in this very moment elsewhere, or overtaken by another form: the page that stands is shown.
         Err(StoreError::Lost) => {}
         Err(error) => return Err(error.into()),
     }

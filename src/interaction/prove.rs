@@ -218,14 +218,20 @@ async fn finish_password(
     let entry = given(app, on, &person, Method::Pwd);
     let progress = json(&proved(app, on, person, &credential, now))?;
     let expires_at = on.expires_at(app, now);
-    app.store
-        .write(move |c| {
-            this.take_back(c)?;
-            audit::append(c, &entry)?;
-            interactions::advance(c, &row, &progress, expires_at)
-        })
-        .await?;
-    app.metrics.proof(Method::Pwd, "given");
+    let given = app.store.write(move |c| {
+        this.take_back(c)?;
+        audit::append(c, &entry)?;
+        match interactions::advance(c, &row, &progress, expires_at)? {
+            true => Ok(()),
+            false => crate::store::lost(),
+        }
+    });
+    match given.await {
+        Ok(()) => app.metrics.proof(Method::Pwd, "given"),
+        // Another form took the step meanwhile, and what it says counts.
+        Err(StoreError::Lost) => {}
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
 }
 

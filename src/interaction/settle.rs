@@ -2,6 +2,7 @@
 //! answer, or the next page. All of it or nothing.
 
 use super::Interaction;
+use super::ground::Ground;
 use crate::app::App;
 use crate::assurance::aal;
 use crate::assurance::ledger::Event;
@@ -17,7 +18,6 @@ use crate::store::audit::Actor;
 use crate::store::audit::Entry;
 use crate::store::audit::What;
 use crate::store::connection::Conn;
-use crate::store::credentials;
 use crate::store::events;
 use crate::store::interactions;
 use crate::store::lost;
@@ -38,6 +38,7 @@ struct Ledger {
     user: UserId,
     session: SessionId,
     is_new: bool,
+    ground: Ground,
     proofs: Vec<Event>,
     secret: Option<SecretHash>,
     entry: Option<Entry>,
@@ -114,7 +115,9 @@ impl Ledger {
         let (browser, user) = (interaction.browser.clone(), person.user.clone());
         let lifetimes = app.config.lifetimes;
         let known_until = now.plus(lifetimes.remember.max(lifetimes.session));
-        let ledger = Self { browser, user, session, is_new, proofs, secret, entry, life, known_until, now };
+        let ground = Ground::of(interaction, &user);
+        let ledger =
+            Self { browser, user, session, is_new, ground, proofs, secret, entry, life, known_until, now };
         Ok((ledger, cookie))
     }
 
@@ -124,12 +127,7 @@ impl Ledger {
     }
 
     fn write(&self, c: &mut Conn) -> Written<()> {
-        // A factor that goes in this very moment proves nothing any more.
-        let factors = self.proofs.iter().map(|proof| (proof.credential.clone(), proof.factor_enrolled_at));
-        let factors = factors.collect::<Vec<_>>();
-        if !credentials::are_there(c, &self.user, &factors)? {
-            return lost();
-        }
+        self.ground.stands(c, self.now)?;
         // Session fixation: whoever knew the secret before the proof does not know it after.
         if let Some(secret) = &self.secret
             && !sessions::rotate(c, &self.browser, secret, self.known_until)?
@@ -141,8 +139,7 @@ impl Ledger {
             remembered::note(c, &self.browser.id, &self.user, self.now)?;
         }
         events::append(c, &self.session, &self.proofs)?;
-        self.entry.iter().try_for_each(|entry| audit::append(c, entry))?;
-        if self.is_new { Ok(()) } else { sessions::touch(c, &self.session, self.now) }
+        self.entry.iter().try_for_each(|entry| audit::append(c, entry))
     }
 }
 

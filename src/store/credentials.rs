@@ -5,6 +5,8 @@ use super::events;
 use super::grants;
 use super::recovery_codes;
 use super::schema::credentials;
+use super::schema::users as owners;
+use super::statement::Hold;
 use super::statement::Statement;
 use super::statement::change;
 use super::users;
@@ -138,11 +140,20 @@ pub fn insert(c: &mut Conn, user: &UserId, credential: &Credential) -> QueryResu
 /// Every factor of a user, the oldest first.
 pub fn of_user(c: &mut Conn, user: &UserId) -> QueryResult<Vec<Credential>> {
     let of_user = credentials::table.filter(credentials::user_id.eq(user.as_str()));
-    let rows = of_user.select(COLUMNS).rows::<Row>(c)?;
+    of_user.select(COLUMNS).rows::<Row>(c).map(sorted)
+}
+
+/// The same, and they stay until this transaction ends.
+pub fn held_of_user(c: &mut Conn, user: &UserId) -> QueryResult<Vec<Credential>> {
+    let of_user = credentials::table.filter(credentials::user_id.eq(user.as_str()));
+    of_user.select(COLUMNS).held().rows::<Row>(c).map(sorted)
+}
+
+fn sorted(rows: Vec<Row>) -> Vec<Credential> {
     let mut all = rows.into_iter().filter_map(|row| Some(credential(row)?.1)).collect::<Vec<_>>();
     // Here: SQLite builds a table of its own to sort a handful of rows.
     all.sort_by(|one, other| (one.enrolled_at, one.id.as_str()).cmp(&(other.enrolled_at, other.id.as_str())));
-    Ok(all)
+    all
 }
 
 /// Whose passkey this is.
@@ -233,12 +244,19 @@ pub fn remove(c: &mut Conn, user: &UserId, id: &CredentialId) -> QueryResult<boo
         .map(|rows| rows == 1)
 }
 
-/// Whether the user still has every one of these, as it was set up at that time: a new password is another factor.
-pub fn are_there(c: &mut Conn, user: &UserId, factors: &[(CredentialId, Time)]) -> QueryResult<bool> {
+/// Whether the user is enabled and still has every one of these, as it was set up at that time (a new password is another factor),
+/// until this transaction ends.
+pub fn stand(c: &mut Conn, user: &UserId, factors: &[(CredentialId, Time)]) -> QueryResult<bool> {
+    if factors.is_empty() {
+        return Ok(true);
+    }
     let there = credentials::table
+        .inner_join(owners::table)
         .filter(credentials::user_id.eq(user.as_str()))
         .filter(credentials::id.eq_any(factors.iter().map(|(id, _)| id.as_str())))
+        .filter(owners::disabled_at.is_null())
         .select((credentials::id, credentials::enrolled_at))
+        .held()
         .kept()
         .rows::<(String, i64)>(c)?;
     let is_there = |(id, enrolled_at): &(CredentialId, Time)| {

@@ -240,10 +240,10 @@ pub fn end_others(c: &mut Conn, user: &UserId, own: &SessionId, now: Time) -> Qu
         .map(drop)
 }
 
-/// Notes that the session is in use.
-pub fn touch(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<()> {
-    let this = sessions::id.eq(session.as_str());
-    change(sessions::table, this, sessions::seen_at.eq(now.micros())).run(c).map(drop)
+/// Notes that the session is in use; `false` if it has ended.
+pub fn touch(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<bool> {
+    let this = sessions::id.eq(session.as_str()).and(sessions::ended_at.is_null());
+    change(sessions::table, this, sessions::seen_at.eq(now.micros())).run(c).map(|rows| rows == 1)
 }
 
 /// Notes that this session answered this client, for logout and for choosing among accounts.
@@ -252,12 +252,14 @@ pub fn answered(c: &mut Conn, session: &SessionId, client: &ClientId, now: Time)
     let this = this.and(session_clients::client_id.eq(client.as_str()));
     let values = session_clients::answered_at.eq(now.micros());
     if change(session_clients::table, this, values).run(c)? == 0 {
+        // Two tabs may be the first at once.
         diesel::insert_into(session_clients::table)
             .values((
                 session_clients::session_id.eq(session.as_str()),
                 session_clients::client_id.eq(client.as_str()),
                 session_clients::answered_at.eq(now.micros()),
             ))
+            .on_conflict_do_nothing()
             .run(c)?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 use super::connection::Conn;
 use diesel::backend::Backend;
+use diesel::pg::Pg;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::query_builder::AstPass;
@@ -12,6 +13,7 @@ use diesel::query_builder::QueryId;
 use diesel::query_dsl::methods::ExecuteDsl;
 use diesel::query_dsl::methods::LoadQuery;
 use diesel::sql_types::BoolOrNullableBool;
+use diesel::sqlite::Sqlite;
 use diesel::sqlite::SqliteConnection;
 
 /// The same expression for a connection to SQLite and for one to PostgreSQL.
@@ -57,6 +59,43 @@ pub trait Statement: Sized {
 }
 
 impl<T> Statement for T {}
+
+/// What is read stays as it was read until the transaction ends: whoever changes it meanwhile waits, or has to be waited for. SQLite
+/// has one writer, so nobody does.
+pub struct Held<T>(T);
+
+pub trait Hold: Sized {
+    fn held(self) -> Held<Self> {
+        Held(self)
+    }
+}
+
+impl<T> Hold for T {}
+
+impl<T: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Held<T> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        self.0.walk_ast(out)
+    }
+}
+
+impl<T: QueryFragment<Pg>> QueryFragment<Pg> for Held<T> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(out.reborrow())?;
+        out.push_sql(" FOR SHARE");
+        Ok(())
+    }
+}
+
+impl<T> QueryId for Held<T> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<T: Query> Query for Held<T> {
+    type SqlType = T::SqlType;
+}
+
+impl<T, C> RunQueryDsl<C> for Held<T> {}
 
 /// A statement that stays prepared, known by its text. Diesel listens to this only for statements that return rows.
 pub struct Kept<T>(T);

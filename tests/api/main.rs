@@ -45,6 +45,7 @@ mod logout;
 mod mails;
 mod matrix;
 mod metrics;
+mod moments;
 mod openid_connect;
 mod openid_connect_tokens;
 mod own_password;

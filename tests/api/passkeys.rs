@@ -53,7 +53,7 @@ pub async fn change(browser: &mut Browser, authenticator: &mut Authenticator, fi
 }
 
 /// A user who is signed in with a password and has a passkey.
-async fn with_passkey(app: &TestApp, name: &str) -> (TestUser, Browser, Authenticator) {
+pub async fn with_passkey(app: &TestApp, name: &str) -> (TestUser, Browser, Authenticator) {
     let user = app.user(name).await;
     let mut browser = Browser::signed_in(app, &user).await;
     let mut phone = Authenticator::new(ISSUER);

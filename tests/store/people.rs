@@ -91,7 +91,7 @@ async fn a_totp_step_is_spent_once_by_one_of_fifty() {
 
         let there = |id: &'static str, since: Time| {
             let factors = [(CredentialId::from_text("c1"), NOW), (CredentialId::from_text(id), since)];
-            db.store.read(move |c| credentials::are_there(c, &UserId::from_text("u1"), &factors))
+            db.store.read(move |c| credentials::stand(c, &UserId::from_text("u1"), &factors))
         };
         assert!(there("c2", NOW).await.unwrap() && !there("gone", NOW).await.unwrap(), "{}", db.name);
         assert!(!there("c2", NOW.plus(Seconds(1))).await.unwrap(), "{}: it is another by now", db.name);

@@ -1,0 +1,40 @@
+//! What an interaction rests on, looked at once more in the transaction that makes something of it (attack: a page that was
+//! loaded a moment before its factor was replaced, its user disabled, its session ended).
+
+use super::Interaction;
+use crate::base::id::CredentialId;
+use crate::base::id::SessionId;
+use crate::base::id::UserId;
+use crate::base::time::Time;
+use crate::store::Written;
+use crate::store::connection::Conn;
+use crate::store::credentials;
+use crate::store::lost;
+use crate::store::sessions;
+
+pub struct Ground {
+    user: UserId,
+    /// Those that were proved with, and since when they are what they are.
+    factors: Vec<(CredentialId, Time)>,
+    /// The one that it is in, which is noted as in use.
+    session: Option<SessionId>,
+}
+
+impl Ground {
+    pub fn of(on: &Interaction, user: &UserId) -> Self {
+        let factors = on.proofs().map(|proof| (proof.credential, proof.factor_enrolled_at)).collect();
+        let session = on.session().map(|session| session.id.clone());
+        Self { user: user.clone(), factors, session }
+    }
+
+    /// It stands until this transaction ends; else nothing is done.
+    pub fn stands(&self, c: &mut Conn, now: Time) -> Written<()> {
+        if !credentials::stand(c, &self.user, &self.factors)? {
+            return lost();
+        }
+        match &self.session {
+            Some(session) if !sessions::touch(c, session, now)? => lost(),
+            _ => Ok(()),
+        }
+    }
+}
