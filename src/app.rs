@@ -58,6 +58,7 @@ impl App {
         let permits = available_parallelism().map_or(1, usize::from);
         let passwords =
             Passwords::new(config.argon2, permits, entropy.as_ref()).map_err(anyhow::Error::msg)?;
+        let passwords = passwords.crowding(store.crowd.clone());
         let keyring = Keyring::new(keys.signing, config.lifetimes.longest_token());
         let passkeys = config.issuer.address().and_then(|url| Passkeys::of(&url, &config.page.name));
         let mail = config.mail.clone().map(|settings| Arc::new(Mailer::new(settings)));

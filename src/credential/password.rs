@@ -2,6 +2,7 @@
 
 use super::argon2id::Hasher;
 use super::argon2id::Memory;
+use crate::base::crowd::Crowd;
 use crate::base::entropy::Entropy;
 use crate::base::entropy::random;
 use argon2::Params;
@@ -27,6 +28,7 @@ pub struct Passwords {
     /// Of those who are done, for those who come: to give it back and take it anew costs a third of a hash.
     memory: Arc<Mutex<Vec<Memory>>>,
     compared: Arc<AtomicU64>,
+    crowd: Crowd,
 }
 
 /// The price of a guess. The default is OWASP's: 19 MiB, two passes, one lane.
@@ -105,8 +107,13 @@ impl Passwords {
         let dummy = dummy.ok_or("argon2 can't hash")?.into();
         let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_PERMIT));
         let permits = Arc::new(Semaphore::new(permits));
-        let (memory, compared) = (Arc::default(), Arc::default());
-        Ok(Self { hasher, dummy, permits, waiting, memory, compared })
+        let (memory, compared, crowd) = (Arc::default(), Arc::default(), Crowd::default());
+        Ok(Self { hasher, dummy, permits, waiting, memory, compared, crowd })
+    }
+
+    /// Whoever waits for a hash is one of these.
+    pub fn crowding(self, crowd: Crowd) -> Self {
+        Self { crowd, ..self }
     }
 
     /// What a stranger wants for a password. Judged where hashes are made, and bounded like them: it takes as long as one.
@@ -160,7 +167,13 @@ impl Passwords {
         job: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let place = self.waiting.clone().try_acquire_owned().map_err(|_| Busy)?;
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let permit = match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waits = self.crowd.join();
+                self.permits.clone().acquire_owned().await.map_err(|_| Busy)?
+            }
+        };
         let kept = self.memory.clone();
         let work = tokio::task::spawn_blocking(move || {
             // Attack: hang up in the middle, again and again. The permit ends with the work, not with who asked for it.
@@ -231,6 +244,22 @@ mod tests {
         assert_eq!(passwords.permits.available_permits(), 0, "it is still being hashed");
         end.send(()).unwrap();
         assert_eq!(passwords.verify(None, "x").await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_hash_is_counted_as_long_as_they_wait() {
+        let crowd = Crowd::default();
+        let passwords = passwords(1).crowding(crowd.clone());
+        assert_eq!(passwords.verify(None, "x").await, Ok(false));
+        assert!(!crowd.waits(), "alone");
+        let taken = passwords.permits.clone().acquire_owned().await.unwrap();
+        let asked = tokio::spawn(async move { passwords.verify(None, "x").await });
+        while !crowd.waits() {
+            tokio::task::yield_now().await;
+        }
+        drop(taken);
+        assert_eq!(asked.await.unwrap(), Ok(false));
+        assert!(!crowd.waits());
     }
 
     #[tokio::test]

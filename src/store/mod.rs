@@ -28,6 +28,7 @@ pub mod throttles;
 pub mod users;
 mod writer;
 
+use crate::base::crowd::Crowd;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
 use connection::Conn;
@@ -54,6 +55,7 @@ pub struct Store {
     /// The last write failed, or one since the last that was made to find out.
     failing: Arc<AtomicBool>,
     doubt: Doubt,
+    pub crowd: Crowd,
 }
 
 #[derive(Clone)]
@@ -115,8 +117,11 @@ impl Store {
             DatabaseUrl::Sqlite(_) => READERS,
             DatabaseUrl::Postgres(_) => POSTGRES_CONNECTIONS,
         };
+        let crowd = Crowd::default();
         let writes = match url {
-            DatabaseUrl::Sqlite(_) => Writes::One(Writer::start(Manager::writer(url.clone()))?),
+            DatabaseUrl::Sqlite(_) => {
+                Writes::One(Writer::start(Manager::writer(url.clone()), crowd.clone())?)
+            }
             DatabaseUrl::Postgres(_) => Writes::Pool,
         };
         // None ahead of time: a short command could end while a connection is still being made in the background, which libpq
@@ -125,7 +130,7 @@ impl Store {
         let pool = pool.idle_timeout(Some(IDLE)).test_on_check_out(true);
         let doubt = Doubt::default();
         let reads = pool.build(Manager::pooled(url.clone(), doubt.clone())).map_err(unavailable)?;
-        Ok(Self { reads, writes, failing: Arc::default(), doubt })
+        Ok(Self { reads, writes, failing: Arc::default(), doubt, crowd })
     }
 
     /// Runs `job` on a connection of its own, outside any transaction.

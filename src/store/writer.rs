@@ -5,6 +5,7 @@ use super::StoreError;
 use super::connection::Conn;
 use super::connection::Manager;
 use super::unavailable;
+use crate::base::crowd::Crowd;
 use diesel::QueryResult;
 use diesel::connection::AnsiTransactionManager;
 use diesel::connection::TransactionManager;
@@ -15,6 +16,7 @@ use diesel::sqlite::SqliteConnection;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::thread;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
@@ -39,14 +41,16 @@ enum Place {
 }
 
 const WAITING: usize = 4096;
+const COMPANY: Duration = Duration::from_millis(5);
 const BATCH: usize = 256;
 
 impl Writer {
-    pub fn start(manager: Manager) -> Result<Self, StoreError> {
+    /// `crowd`: those who wait for a processor.
+    pub fn start(manager: Manager, crowd: Crowd) -> Result<Self, StoreError> {
         let conn = manager.connect().map_err(unavailable)?;
         let (jobs, queue) = mpsc::channel(WAITING);
         let thread = thread::Builder::new().name("sqlite-writer".into());
-        thread.spawn(move || write_batches(queue, conn, &manager)).map_err(unavailable)?;
+        thread.spawn(move || write_batches(queue, conn, &manager, &crowd)).map_err(unavailable)?;
         Ok(Self { jobs })
     }
 
@@ -74,9 +78,13 @@ impl Writer {
     }
 }
 
-fn write_batches(mut queue: mpsc::Receiver<Job>, conn: Conn, manager: &Manager) {
+fn write_batches(mut queue: mpsc::Receiver<Job>, conn: Conn, manager: &Manager, crowd: &Crowd) {
     let mut conn = Some(conn);
     while let Some(first) = queue.blocking_recv() {
+        // Whoever writes now waits for a processor next: nothing is lost in waiting here, and others come to share the commit.
+        if crowd.waits() {
+            thread::sleep(COMPANY);
+        }
         let Some(mut c) = conn.take().or_else(|| manager.connect().ok()) else {
             tracing::error!("the database file can't be opened; a write was refused");
             continue;
