@@ -223,31 +223,39 @@ impl World {
         this.statement.behind.iter().all(|proof| self.people[this.user].has(proof.factor))
     }
 
-    /// What introspection and userinfo say of the tokens of a grant.
-    pub async fn tokens_stand_as_they_should(&mut self, grant: usize) {
-        let (this, now) = (&self.grants[grant], self.now());
-        let client = CLIENTS[this.client];
+    /// What introspection and userinfo say of every token that a grant ever bought.
+    pub async fn tokens_stand_as_they_should(&self, grant: usize) {
+        for at in 0..self.grants[grant].access.len() {
+            self.access_token_stands_as_it_should(grant, at).await;
+        }
+        for at in 0..self.grants[grant].refresh.len() {
+            let this = &self.grants[grant];
+            let token = &this.refresh[at];
+            // Used is used, whether its answer was lost or not.
+            let active = token.used.is_none() && self.refresh_token_is_good(grant, at);
+            let said = introspect(&self.app, CLIENTS[this.client], &token.text).await;
+            assert_eq!(said["active"], json!(active), "refresh token {at} of grant {grant}: {said}");
+        }
+    }
+
+    async fn access_token_stands_as_it_should(&self, grant: usize, at: usize) {
+        let this = &self.grants[grant];
+        let token = &this.access[at];
         let stands = this.redeemed && !this.revoked && self.people[this.user].enabled;
         let stands = stands && self.rests_on_what_stands(grant);
-        if let Some(token) = this.access.last() {
-            let active = stands && !token.revoked && now < token.at + ACCESS;
-            let said = introspect(&self.app, client, &token.text).await;
-            if active {
-                let sub = json!(self.people[this.user].user.id);
-                let told = ["active", "sub", "acr", "auth_time"].map(|name| said[name].clone());
-                let Statement { acr, auth_time, .. } = &this.statement;
-                assert_eq!(told, [json!(true), sub, json!(acr), json!(auth_time)], "grant {grant}: {said}");
-            } else {
-                assert_eq!(said, json!({"active": false}), "an access token of grant {grant} has ended");
-            }
-            let status = userinfo(&self.app, &token.text).await.status;
-            assert_eq!(status, if active { 200 } else { 401 }, "userinfo of grant {grant}");
+        let active = stands && !token.revoked && self.now() < token.at + ACCESS;
+        let said = introspect(&self.app, CLIENTS[this.client], &token.text).await;
+        if active {
+            let sub = json!(self.people[this.user].user.id);
+            let told = ["active", "sub", "acr", "auth_time"].map(|name| said[name].clone());
+            let Statement { acr, auth_time, .. } = &this.statement;
+            let stated = [json!(true), sub, json!(acr), json!(auth_time)];
+            assert_eq!(told, stated, "access token {at} of grant {grant}: {said}");
+        } else {
+            assert_eq!(said, json!({"active": false}), "access token {at} of grant {grant} has ended");
         }
-        if let Some(token) = this.refresh.last() {
-            let active = self.refresh_token_is_good(grant, this.refresh.len() - 1);
-            let said = introspect(&self.app, client, &token.text).await;
-            assert_eq!(said["active"], json!(active), "the refresh token of grant {grant}: {said}");
-        }
+        let status = userinfo(&self.app, &token.text).await.status;
+        assert_eq!(status, if active { 200 } else { 401 }, "userinfo, access token {at} of grant {grant}");
     }
 }
 
