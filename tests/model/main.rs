@@ -25,6 +25,7 @@ mod grants;
 mod operation;
 mod pages;
 mod people;
+mod recorded;
 mod requests;
 mod statement;
 mod world;

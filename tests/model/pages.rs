@@ -323,6 +323,7 @@ impl World {
             assert!(!told, "a right proof is refused: {reply:?}");
             let factor = self.people[user].factor(user, method).unwrap();
             let at = self.now();
+            self.given.push((user, method, at));
             let this = &mut self.tabs[tab];
             this.person = Some(user);
             this.proofs.push(Proof { factor, at, tab });

@@ -33,6 +33,8 @@ pub struct World {
     pub sessions: Vec<Session>,
     pub tabs: Vec<Tab>,
     pub grants: Vec<Grant>,
+    /// Every right proof: who gave it, which, and when.
+    pub given: Vec<(usize, Method, i64)>,
     told: Arc<Mutex<Told>>,
 }
 
@@ -80,8 +82,8 @@ impl World {
             Person::new(&app, "eve", Some(SecondFactor::SignIn)).await,
         ];
         let browsers = (0..3).map(|_| Browser::new(&app)).collect();
-        let (sessions, tabs, grants) = (Vec::new(), Vec::new(), Vec::new());
-        let mut this = Self { app, people, browsers, sessions, tabs, grants, told };
+        let (sessions, tabs, grants, given) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut this = Self { app, people, browsers, sessions, tabs, grants, given, told };
         let wish = Wish {
             client: 0,
             prompt: None,
@@ -348,8 +350,10 @@ impl World {
         self.grants.iter_mut().filter(|grant| grant.user == user).for_each(|grant| grant.revoked = true);
     }
 
-    /// What has ended is nothing anywhere: no token of it is active, and no browser is answered for it silently.
+    /// What has ended is nothing anywhere: no token of it is active, and no browser is answered for it silently. What was granted
+    /// rests on what its user proved.
     pub async fn everything_stands_as_it_should(&mut self) {
+        self.what_is_recorded_is_true().await;
         for grant in 0..self.grants.len() {
             self.tokens_stand_as_they_should(grant).await;
         }
