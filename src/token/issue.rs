@@ -87,6 +87,8 @@ pub fn tokens(
     refresh_token: Option<GrantSecret>,
 ) -> Result<Tokens, TokenError> {
     let (now, Basis { grant, request, stated, .. }) = (app.now(), basis);
+    // Nothing was proved later than now, whatever a clock said that was set back since, or that of an instance beside this one.
+    let stated = &Stated { auth_time: stated.auth_time.min(now), ..stated.clone() };
     let (aud, scope, alg) = audience(app, request, wish)?;
     let audience = Audience { aud, scope: &scope, alg };
     let access_token = access_token::mint(app, grant, stated, &audience, now)?;

@@ -16,6 +16,7 @@ use crate::relying_party::userinfo;
 use serde_json::Value;
 use serde_json::json;
 use stepgate::assurance::factors::SecondFactor;
+use stepgate::base::time::Clock;
 
 const MFA: &str = "urn:stepgate:acr:mfa";
 
@@ -204,6 +205,31 @@ async fn a_clock_that_goes_back_brings_nothing_back() {
     let answer = stage.browser.open(&Request::new().path()).await;
     let tokens = crate::relying_party::tokens(&stage.app, &answer).await;
     assert!(tokens.id_token["auth_time"].as_i64() <= tokens.id_token["iat"].as_i64());
+}
+
+/// Or an instance beside this one has a clock that is ahead. OIDC Core §2: tokens are issued after the authentication.
+#[tokio::test]
+async fn what_was_granted_by_a_clock_that_was_ahead_states_no_time_to_come() {
+    let stage = stage().await;
+    stage.app.clock.set_back(5);
+    let by_code = redeem(&stage.app, &stage.code).await;
+    let form = [("grant_type", "refresh_token"), ("refresh_token", stage.refresh.as_str())];
+    let by_refresh_token = token(&stage.app, "app", &form).await;
+    let now = json!(stage.app.clock.now().unix_seconds());
+    for bought in [by_code, by_refresh_token] {
+        assert_eq!(bought.status, 200, "{bought:?}");
+        let tokens: Value = serde_json::from_str(&bought.body).unwrap();
+        for name in ["id_token", "access_token"] {
+            let claims = stage.app.app.keys.verify(tokens[name].as_str().unwrap()).unwrap().claims;
+            assert_eq!([&claims["auth_time"], &claims["iat"]], [&now, &now], "{name}");
+        }
+    }
+    // It is the time of the authentication again once the clock has come there.
+    stage.app.clock.advance(9);
+    let again = token(&stage.app, "app", &form).await;
+    let again: Value = serde_json::from_str(&again.body).unwrap();
+    let claims = stage.app.app.keys.verify(again["id_token"].as_str().unwrap()).unwrap().claims;
+    assert_eq!(claims["iat"].as_i64().unwrap() - claims["auth_time"].as_i64().unwrap(), 4);
 }
 
 #[tokio::test]
