@@ -24,6 +24,7 @@ mod account;
 mod grants;
 mod operation;
 mod pages;
+mod passkeys;
 mod people;
 mod recorded;
 mod requests;
@@ -50,7 +51,7 @@ use world::World;
 const CASES: u32 = 48;
 const LONGEST: usize = 34;
 /// What has to happen in these lives for them to show anything.
-const HAPPENS: [&str; 18] = [
+const HAPPENS: [&str; 21] = [
     "passkey removed",
     "password changed",
     "Pwd given",
@@ -69,6 +70,9 @@ const HAPPENS: [&str; 18] = [
     "refreshed",
     "refresh refused",
     "old form sent",
+    "form of what is over sent",
+    "passkey replayed",
+    "passkey replayed elsewhere",
 ];
 
 #[test]
@@ -83,7 +87,7 @@ fn in_any_order_on_postgresql_too_only_what_was_proved_is_stated() {
 
 fn check(cases: u32, database: fn() -> TestDatabase) {
     let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
-    let rng_seed = if wanted.is_some() { RngSeed::Random } else { RngSeed::Fixed(9470) };
+    let rng_seed = if wanted.is_some() { RngSeed::Random } else { RngSeed::Fixed(3) };
     let config = Config {
         cases: wanted.unwrap_or(cases),
         rng_seed,

@@ -28,9 +28,11 @@ pub enum Operation {
         who: usize,
     },
     /// A form of an earlier page, sent once more with a proof that is right.
+    /// `over`: of a page whose request has ended.
     SendOldForm {
         page: usize,
         earlier: usize,
+        over: bool,
     },
     Press {
         page: usize,
@@ -181,7 +183,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         9 => (browser(), prop_oneof![plain_wish(), wish()], who(), way())
             .prop_map(|(browser, wish, who, with)| GoThrough { browser, wish, who, with }),
         8 => (place(), with(), who()).prop_map(|(page, with, who)| Fill { page, with, who }),
-        2 => (place(), place()).prop_map(|(page, earlier)| SendOldForm { page, earlier }),
+        3 => (place(), place(), any::<bool>())
+            .prop_map(|(page, earlier, over)| SendOldForm { page, earlier, over }),
         2 => (place(), button()).prop_map(|(page, button)| Press { page, button }),
         4 => (place(), presenting()).prop_map(|(grant, how)| Redeem { grant, how }),
         5 => (place(), select(vec![0, 0, 0, 0, 1, 1, 2]), weighted(0.1, Just(())))

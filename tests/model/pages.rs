@@ -9,6 +9,7 @@ use super::operation::MFA;
 use super::operation::PHR;
 use super::operation::PWD;
 use super::operation::With;
+use super::passkeys::Answered;
 use super::people::Session;
 use super::statement::Method;
 use super::statement::Need;
@@ -31,7 +32,9 @@ pub struct Tab {
     pub person: Option<usize>,
     pub proofs: Vec<Proof>,
     /// The name that was chosen of those that are remembered.
-    chosen: Option<usize>,
+    pub chosen: Option<usize>,
+    /// What a passkey last answered here.
+    pub answered: Option<Answered>,
     declined: bool,
     pages: Vec<Reply>,
     pub open: bool,
@@ -57,6 +60,7 @@ impl Tab {
             person,
             proofs: Vec::new(),
             chosen: None,
+            answered: None,
             declined: false,
             pages: Vec::new(),
             open: true,
@@ -82,7 +86,7 @@ impl World {
         let person = self.tabs[tab].person;
         match (page.page().as_str(), person) {
             ("select-account", _) => self.choose(tab, &page, who).await,
-            ("login", _) if [With::Passkey, With::Wrong].contains(&with) && self.has_a_key(who, &page) => {
+            ("login", _) if self.takes_a_passkey(tab, &page, with, who) => {
                 self.sign_in_with_passkey(tab, &page, with, who).await
             }
             ("login", _) => self.sign_in(tab, &page, with, who).await,
@@ -159,25 +163,39 @@ impl World {
         self.prove(tab, page, (person, Method::Otp), &[("code", code)], true).await;
     }
 
-    /// A form of an earlier page does nothing, whatever is in it.
-    pub async fn send_old_form(&mut self, place: usize, earlier: usize) {
-        let Some(tab) = (place < self.tabs.len()).then(|| self.tabs.len() - 1 - place) else { return };
-        let old = self.tabs[tab].pages.iter().rev().nth(earlier + 1).cloned();
-        let Some(old) = old else { return };
-        let stands = self.look(tab).await;
+    /// A form of an earlier page does nothing, whatever is in it. Of what is over, the last form is an earlier one too: it has
+    /// brought its answer, and brings no other one.
+    pub async fn send_old_form(&mut self, place: usize, earlier: usize, over: bool) {
         let form = |page: &Reply| (page.page(), step(page));
-        if stands.as_ref().is_some_and(|page| form(page) == form(&old)) {
-            return;
-        }
+        let has_one = |tab: &Tab| {
+            let mut forms = tab.pages.iter().map(form).collect::<Vec<_>>();
+            forms.dedup();
+            tab.open != over && forms.len() > usize::from(tab.open)
+        };
+        let with_one = (0..self.tabs.len()).rev().filter(|tab| has_one(&self.tabs[*tab]));
+        let Some(tab) = with_one.clone().nth(place) else { return };
+        let stands = self.look(tab).await;
+        let stood = stands.as_ref().map(form);
+        let mut old = self.tabs[tab].pages.iter().rev().collect::<Vec<_>>();
+        old.retain(|page| Some(form(page)) != stood);
+        old.dedup_by_key(|page| form(page));
+        let Some(old) = old.get(earlier).map(|page| (*page).clone()) else { return };
         let user = self.tabs[tab].person.unwrap_or(0);
         let code = self.code(user, With::Right).0;
         let code = if old.page() == "recovery" { self.recovery_code(user, With::Right).0 } else { code };
         let (name, password) = (self.people[user].user.name.clone(), self.people[user].password());
         let fields = [("username", name.as_str()), ("password", &password), ("code", &code)];
-        let reply = self.browsers[self.tabs[tab].browser].submit(&old, &fields).await;
-        self.count("old form sent");
-        if let Some(stands) = stands {
-            assert_eq!(form(&reply), form(&stands), "a form of an earlier page did something: {old:?}");
+        let browser = self.tabs[tab].browser;
+        let answered = self.tabs[tab].answered.clone().filter(|answered| form(&answered.page) == form(&old));
+        let reply = match answered {
+            Some(Answered { ceremony, said, .. }) => {
+                self.browsers[browser].answer(&old, &ceremony, &said).await
+            }
+            None => self.browsers[browser].submit(&old, &fields).await,
+        };
+        self.count(if stood.is_some() { "old form sent" } else { "form of what is over sent" });
+        if stood.is_some() {
+            assert_eq!(Some(form(&reply)), stood, "a form of an earlier page did something: {old:?}");
         }
         self.landed(tab, reply).await;
     }
@@ -248,43 +266,8 @@ impl World {
         self.prove(tab, page, (who, Method::Pwd), &fields, right).await;
     }
 
-    fn may_sign_in(&self, tab: usize, who: usize) -> bool {
+    pub fn may_sign_in(&self, tab: usize, who: usize) -> bool {
         self.people[who].enabled && self.tabs[tab].need.subject.is_none_or(|subject| subject == who)
-    }
-
-    fn has_a_key(&self, who: usize, page: &Reply) -> bool {
-        self.people[who].keys > 0 && page.body.contains("data-passkey")
-    }
-
-    async fn sign_in_with_passkey(&mut self, tab: usize, page: &Reply, with: With, who: usize) {
-        let own = self.people[who].factors.get(&Method::Key) == Some(&self.people[who].newest_key);
-        let chosen = self.tabs[tab].chosen.is_none_or(|chosen| chosen == who);
-        let right = with != With::Wrong && own && chosen && self.may_sign_in(tab, who);
-        let browser = self.tabs[tab].browser;
-        self.people[who].phone.verifies = with != With::Wrong;
-        let reply = self.browsers[browser].tap(page, &mut self.people[who].phone).await;
-        self.people[who].phone.verifies = true;
-        self.judged(tab, page, (who, Method::Key), right, reply).await;
-    }
-
-    async fn prove_with_passkey(&mut self, tab: usize, page: &Reply, with: With, person: usize) {
-        let other = (person + 1) % self.people.len();
-        let whose = if with == With::OfAnother { other } else { person };
-        if self.people[whose].keys == 0 {
-            return;
-        }
-        let browser = self.tabs[tab].browser;
-        let ceremony = self.browsers[browser].ceremony(page).await;
-        let phone = &mut self.people[whose].phone;
-        phone.verifies = with != With::Wrong;
-        let said = match with == With::OfAnother {
-            true => phone.get_anyway(&ceremony["options"]),
-            false => phone.get(&ceremony["options"]),
-        };
-        phone.verifies = true;
-        let reply = self.browsers[browser].answer(page, &ceremony, &said).await;
-        let right = with != With::Wrong && whose == person;
-        self.judged(tab, page, (person, Method::Key), right, reply).await;
     }
 
     /// Sends a form with a proof. Says whether it counts.
@@ -301,7 +284,7 @@ impl World {
         self.judged(tab, page, of, right, reply).await
     }
 
-    async fn judged(
+    pub async fn judged(
         &mut self,
         tab: usize,
         page: &Reply,

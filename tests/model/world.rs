@@ -110,7 +110,9 @@ impl World {
                 self.go_through(*browser, wish, *who, *with).await;
             }
             Operation::Fill { page, with, who } => self.fill(*page, *with, *who).await,
-            Operation::SendOldForm { page, earlier } => self.send_old_form(*page, *earlier).await,
+            Operation::SendOldForm { page, earlier, over } => {
+                self.send_old_form(*page, *earlier, *over).await;
+            }
             Operation::Press { page, button } => self.press(*page, *button).await,
             Operation::Redeem { grant, how } => {
                 if let Some(grant) = self.grant(*grant) {
