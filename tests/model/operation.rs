@@ -66,6 +66,10 @@ pub enum Operation {
     Wait {
         seconds: u32,
     },
+    /// The clock was wrong, or an instance beside this one has another.
+    SetBack {
+        seconds: u32,
+    },
     Administer {
         user: usize,
         what: Command,
@@ -196,6 +200,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(browser, who, what, with)| Change { browser, who, what, with }),
         4 => select(vec![2, 9, 29, 30, 30, 61, 61, 290, 301, 601, 3_600, 43_000]).prop_map(|seconds| Wait { seconds }),
         1 => select(vec![43_201, 43_201, 604_801, 2_592_001]).prop_map(|seconds| Wait { seconds }),
+        2 => select(vec![2, 9, 31, 61, 301]).prop_map(|seconds| SetBack { seconds }),
         1 => (who(), command()).prop_map(|(user, what)| Administer { user, what }),
     ]
 }

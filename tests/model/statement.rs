@@ -136,7 +136,8 @@ impl Need {
                     continue;
                 }
                 let of_fresh = pairs().filter(|(age, _)| *age == Age::Fresh).map(|(_, proof)| proof.at);
-                let auth_time = of_fresh.min().unwrap();
+                // Nothing was shown later than now, whatever the clock said then.
+                let auth_time = of_fresh.min().unwrap().min(now);
                 if best.as_ref().is_none_or(|best| auth_time > best.auth_time) {
                     best = Some(Statement { acr, amr: amr(combination), auth_time, behind: given });
                 }

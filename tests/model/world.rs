@@ -99,8 +99,7 @@ impl World {
     }
 
     pub async fn perform(&mut self, operation: &Operation) {
-        // No two things happen at one moment: of two answers one is the last.
-        self.app.clock.advance(1);
+        self.go_on();
         self.tell(format!("{operation:?}"));
         match operation {
             Operation::Ask { browser, wish } => {
@@ -131,7 +130,22 @@ impl World {
                 self.app.clock.advance(*seconds);
                 self.everything_stands_as_it_should().await;
             }
+            Operation::SetBack { seconds } => {
+                self.count("clock set back");
+                self.app.clock.set_back(*seconds);
+                self.everything_stands_as_it_should().await;
+            }
             Operation::Administer { user, what } => self.administer(*user, *what).await,
+        }
+    }
+
+    /// No two answers are given at one moment, nor at one that was before the clock was set back: of two one is the last.
+    fn go_on(&self) {
+        let answered =
+            |at| self.sessions.iter().any(|session| session.answered.values().any(|own| *own == at));
+        self.app.clock.advance(1);
+        while answered(self.now()) {
+            self.app.clock.advance(1);
         }
     }
 
