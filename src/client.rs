@@ -37,7 +37,7 @@ pub struct Client {
     secret_hash: Option<SecretHash>,
 }
 
-/// A client that has shown who it is, and where it called from.
+/// A client that has shown who it is, as far as it can: a public one has nothing to show. And where it called from.
 pub struct AuthenticatedClient {
     client: Client,
     pub source: String,
@@ -126,6 +126,12 @@ impl AuthenticatedClient {
     /// A line of the audit that this client is the cause of.
     pub fn entry(&self, app: &App, what: What) -> Entry {
         app.entry(Actor::Client, what).client(&self.client.id).source(&self.source)
+    }
+
+    /// A line of what is refused to this client before anything of anybody's was found. A public client has none: whoever names
+    /// it passes for it (attack: a stranger fills the audit).
+    pub fn refusal(&self, app: &App, what: What, reason: &str) -> Option<Entry> {
+        (!self.client.metadata.is_public()).then(|| self.entry(app, what).refused(reason))
     }
 }
 

@@ -29,6 +29,15 @@ struct Presented {
     code: GrantSecret,
     redirect_uri: Option<String>,
     verifier: Option<String>,
+    wish: Wish,
+}
+
+/// What the client is told, and what the log is.
+struct Refused {
+    fault: Fault,
+    reason: &'static str,
+    /// The code is somebody's, whose audit has the line.
+    found: bool,
 }
 
 pub async fn redeem(
@@ -38,8 +47,7 @@ pub async fn redeem(
 ) -> Result<Tokens, TokenError> {
     let client = by.client();
     let presented = presented(parameters)?;
-    // The scope of a code was settled with it (RFC 6749 §4.1.3 knows no such parameter).
-    let wish = Wish { scope: None, ..Wish::parse(parameters)? };
+    let wish = presented.wish.clone();
     let (now, id, shared) = (app.now(), client.id.clone(), app.clone());
     let refreshes = client.metadata.grant_types.iter().any(|grant| grant == "refresh_token");
     let kept_until = refreshes.then(|| issue::kept_until(&app.config.lifetimes, now));
@@ -48,20 +56,21 @@ pub async fn redeem(
         let hash = presented.code.hash();
         let Some(grant) = grants::redeem(c, &hash, &id, kept_until, now)? else {
             let Some(replayed) = grants::revoke_replayed(c, &hash, &id, now)? else {
-                return Ok(Err(("code unknown or expired", false)));
+                let refused = Refused { found: false, ..refused("code unknown or expired") };
+                return Ok(Err(refused));
             };
             let entry = entry.user(&replayed.user).session(&replayed.session);
             audit::append(c, &entry.refused("code replayed"))?;
-            return Ok(Err(("code replayed", true)));
+            return Ok(Err(refused("code replayed")));
         };
         let whole = grant.clone();
-        let basis = match judge(c, grant, &presented, now)? {
+        let basis = match judge(&shared, c, grant, &presented, now)? {
             Ok(basis) => basis,
-            Err(reason) => {
-                grants::revoke(c, &whole.id, reason, now)?;
+            Err(refused) => {
+                grants::revoke(c, &whole.id, refused.reason, now)?;
                 let entry = entry.user(&whole.user).session(&whole.session);
-                audit::append(c, &entry.refused(reason))?;
-                return Ok(Err((reason, true)));
+                audit::append(c, &entry.refused(refused.reason))?;
+                return Ok(Err(refused));
             }
         };
         let entry = entry.user(&whole.user).session(&whole.session).acr(&basis.stated.acr);
@@ -75,7 +84,7 @@ pub async fn redeem(
     });
     match outcome.await? {
         Ok((basis, refresh_token)) => issue::tokens(app, client, &basis, &wish, true, refresh_token),
-        Err((reason, recorded)) => Err(TokenError::Fault { fault: invalid_grant(), reason, recorded }),
+        Err(Refused { fault, reason, found }) => Err(TokenError::Fault { fault, reason, recorded: found }),
     }
 }
 
@@ -85,25 +94,31 @@ fn presented(parameters: &Parameters) -> Result<Presented, Fault> {
         code: GrantSecret::presented(parameters.required("code")?),
         redirect_uri: owned(parameters.one("redirect_uri")?),
         verifier: owned(parameters.one("code_verifier")?),
+        // The scope of a code was settled with it (RFC 6749 §4.1.3 knows no such parameter).
+        wish: Wish { scope: None, ..Wish::parse(parameters)? },
     })
 }
 
 fn judge(
+    app: &App,
     c: &mut Conn,
     grant: Grant,
     presented: &Presented,
     now: Time,
-) -> Written<Result<Basis, &'static str>> {
-    let Some(basis) = Basis::of(grant) else { return Ok(Err("grant unreadable")) };
+) -> Written<Result<Basis, Refused>> {
+    let Some(basis) = Basis::of(grant) else { return Ok(Err(refused("grant unreadable"))) };
     if presented.redirect_uri.as_ref() != Some(&basis.request.redirect_uri) {
-        return Ok(Err("redirect_uri differs"));
+        return Ok(Err(refused("redirect_uri differs")));
     }
     if let Err(reason) = verifier(&basis.request, presented) {
-        return Ok(Err(reason));
+        return Ok(Err(refused(reason)));
+    }
+    if let Err(fault) = issue::audience(app, &basis.request, &presented.wish) {
+        return Ok(Err(Refused { fault, ..refused("audience or scope") }));
     }
     // Ages were judged when the code was written; what it rests on must stand still.
     let claims = sessions::standing(c, &basis.grant.session, &basis.stated.events, now)?;
-    Ok(claims.map(|claims| basis.with_claims(&claims)).ok_or("session or events gone"))
+    Ok(claims.map(|claims| basis.with_claims(&claims)).ok_or_else(|| refused("session or events gone")))
 }
 
 fn verifier(request: &GrantedRequest, presented: &Presented) -> Result<(), &'static str> {
@@ -119,9 +134,7 @@ fn verifier(request: &GrantedRequest, presented: &Presented) -> Result<(), &'sta
     }
 }
 
-fn invalid_grant() -> Fault {
-    Fault::new(
-        ErrorCode::InvalidGrant,
-        "The code is not valid: it has expired, was used, or is not for this client, redirect_uri and code_verifier.",
-    )
+fn refused(reason: &'static str) -> Refused {
+    let description = "The code is not valid: it has expired, was used, or is not for this client, redirect_uri and code_verifier.";
+    Refused { fault: Fault::new(ErrorCode::InvalidGrant, description), reason, found: true }
 }

@@ -43,7 +43,7 @@ pub enum TokenError {
     Fault {
         fault: Fault,
         reason: &'static str,
-        /// Its line in the audit rode with what was done about it.
+        /// Something of somebody's was found: its line in the audit rode with what was done about it.
         recorded: bool,
     },
     #[error(transparent)]
@@ -70,8 +70,9 @@ pub async fn answer(app: &Arc<App>, caller: Caller<'_>, body: &str) -> Result<To
     app.metrics.token(known, outcome);
     if let Err(TokenError::Fault { fault, reason, recorded: false }) = &answered {
         let reason = if *reason == REQUEST { fault.code.as_str() } else { reason };
-        let entry = client.entry(app, what).refused(reason);
-        app.store.write(move |c| audit::append(c, &entry)).await?;
+        if let Some(entry) = client.refusal(app, what, reason) {
+            app.store.write(move |c| audit::append(c, &entry)).await?;
+        }
     }
     answered
 }

@@ -99,15 +99,16 @@ async fn presented(
     }
 }
 
-/// Told to the client, and in the audit.
+/// Told to the client, and in the audit if it has proved itself: nothing of anybody's was found.
 async fn refused(
     app: &App,
     by: &AuthenticatedClient,
     what: What,
     fault: Fault,
 ) -> Result<TokenError, StoreError> {
-    let entry = by.entry(app, what).refused(fault.code.as_str());
-    app.store.write(move |c| audit::append(c, &entry)).await?;
+    if let Some(entry) = by.refusal(app, what, fault.code.as_str()) {
+        app.store.write(move |c| audit::append(c, &entry)).await?;
+    }
     Ok(fault.into())
 }
 

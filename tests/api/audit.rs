@@ -354,3 +354,69 @@ async fn what_is_refused_to_a_client_that_is_known_is_audited() {
         assert_eq!(new(&app, seen).await, [expected], "{path}");
     }
 }
+
+#[tokio::test]
+async fn who_only_names_a_public_client_leaves_no_line_in_the_audit_and_what_was_found_does() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let grants = ["authorization_code", "refresh_token"];
+        let resource = json!({"redirect_uris": [], "resource": "https://api.test"});
+        app.client("spa", json!({"token_endpoint_auth_method": "none", "grant_types": grants})).await;
+        app.client("api", resource).await;
+        let ada = app.user("ada").await;
+        let mut browser = Browser::signed_in_at(&app, &ada, "spa").await;
+        let mut granted = async || code(&browser.open(&Request::new().with("client_id", "spa").path()).await);
+        let codes = [granted().await, granted().await, granted().await];
+        let seen = &mut BTreeSet::new();
+        new(&app, seen).await;
+        let post = async |path: &str, form: &[(&str, &str)]| {
+            let form = [&[("client_id", "spa")], form].concat();
+            Browser::new(&app).post(path, &form).await
+        };
+        let (by_code, by_refresh) = (("grant_type", "authorization_code"), ("grant_type", "refresh_token"));
+        for (path, form, status) in [
+            ("/token", &[][..], 400),
+            ("/token", &[("grant_type", "x")], 400),
+            ("/token", &[("grant_type", "client_credentials")], 400),
+            ("/token", &[by_code], 400),
+            ("/token", &[by_code, ("code", "made up")], 400),
+            ("/token", &[by_refresh], 400),
+            ("/token", &[by_refresh, ("refresh_token", "made up")], 400),
+            ("/introspect", &[], 400),
+            ("/introspect", &[("token", "made up")], 401),
+            ("/revoke", &[], 400),
+            ("/revoke", &[("token", "made up")], 200),
+        ] {
+            assert_eq!(post(path, form).await.status, status, "{path} {form:?}");
+            assert_eq!(new(&app, seen).await, Vec::<String>::new(), "{path} {form:?}");
+        }
+        // A code or token of somebody's is not made up: it was given to someone, and the line says to whom.
+        let redeem =
+            |code| [by_code, ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER), ("code", code)];
+        let bought = post("/token", &redeem(&codes[0])).await;
+        let bought: Value = serde_json::from_str(&bought.body).unwrap();
+        let refresh = [by_refresh, ("refresh_token", bought["refresh_token"].as_str().unwrap())];
+        assert_eq!(post("/token", &redeem(&codes[0])).await.status, 400);
+        assert_eq!(
+            post("/token", &[by_code, ("redirect_uri", CALLBACK), ("code", &codes[1])]).await.status,
+            400
+        );
+        let elsewhere = [&redeem(&codes[2])[..], &[("resource", "https://api.test")]].concat();
+        assert_eq!(post("/token", &elsewhere).await.status, 400);
+        assert_eq!(post("/token", &refresh).await.status, 400);
+        let about = entries(&app).await;
+        let about = about.iter().filter(|entry| seen.insert(entry["id"].as_str().unwrap().to_owned()));
+        let about = about.cloned().collect::<Vec<_>>();
+        let expected = [
+            "code.redeemed done",
+            "code.redeemed refused audience or scope",
+            "code.redeemed refused code replayed",
+            "code.redeemed refused code_verifier missing",
+            "token.refreshed refused family revoked or user disabled",
+        ];
+        assert_eq!(sorted(said(&about)), expected);
+        for entry in about {
+            assert_eq!((&entry["sub"], &entry["client_id"]), (&json!(ada.id), &json!("spa")), "{entry}");
+        }
+    }
+}
