@@ -215,14 +215,15 @@ pub fn presented(authorization: Option<&str>, parameters: &Parameters) -> Result
         let id =
             id.ok_or_else(|| Fault::new(ErrorCode::InvalidClient, "The client does not say who it is."))?;
         let post = |secret| Proof::Secret(AuthMethod::ClientSecretPost, Secret::presented(secret));
-        return Ok(Presented { id: ClientId::from_text(id), proof: secret.map_or(Proof::None, post) });
+        let id = ClientId::parse(id).ok_or_else(invalid_client)?;
+        return Ok(Presented { id, proof: secret.map_or(Proof::None, post) });
     };
     let (basic_id, basic_secret) = basic(header).ok_or_else(invalid_client)?;
     if id.is_some_and(|id| id != basic_id) {
         return Err(Fault::invalid_request("client_id differs from the one in the Authorization header."));
     }
     let proof = Proof::Secret(AuthMethod::ClientSecretBasic, Secret::presented(&basic_secret));
-    Ok(Presented { id: ClientId::from_text(basic_id), proof })
+    Ok(Presented { id: ClientId::parse(basic_id).ok_or_else(invalid_client)?, proof })
 }
 
 /// RFC 7521 §4.2: `client_id` may be left out, and must agree where it is not.
@@ -232,11 +233,11 @@ fn by_assertion(id: Option<&str>, assertion: Option<&str>, kind: Option<&str>) -
             "client_assertion and client_assertion_type go together; the type is that of RFC 7523 §2.2.",
         ));
     };
-    let claimed = claimed_client(assertion).ok_or_else(invalid_client)?;
-    if id.is_some_and(|id| id != claimed) {
+    let claimed = claimed_client(assertion).and_then(ClientId::parse).ok_or_else(invalid_client)?;
+    if id.is_some_and(|id| id != claimed.as_str()) {
         return Err(Fault::invalid_request("client_id differs from the sub of client_assertion."));
     }
-    Ok(Presented { id: ClientId::from_text(claimed), proof: Proof::Assertion(assertion.to_owned()) })
+    Ok(Presented { id: claimed, proof: Proof::Assertion(assertion.to_owned()) })
 }
 
 /// RFC 7617, with both halves form-encoded before (RFC 6749 §2.3.1).

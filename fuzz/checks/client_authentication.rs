@@ -29,7 +29,7 @@ pub fn check(input: &[u8]) {
 
 fn holds(header: &str, body: &str, presented: &Presented) {
     let id = presented.id.as_str();
-    assert!(!id.is_empty());
+    assert!(!id.is_empty() && !id.chars().any(char::is_control), "{id:?}");
     let given = |name: &str| form::given(body, name);
     assert!(given("client_id").iter().all(|given| given == id), "{id}");
     let (secrets, assertions) = (given("client_secret"), given("client_assertion"));

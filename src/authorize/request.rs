@@ -108,13 +108,15 @@ impl AuthorizationRequest {
 }
 
 async fn the_client(app: &App, parameters: &Parameters) -> Result<Client, AuthorizeError> {
-    let id = ClientId::from_text(parameters.required("client_id").map_err(AuthorizeError::Page)?);
-    client::find(app, &id).await?.ok_or_else(|| {
+    let unknown = || {
         AuthorizeError::Page(Fault::new(
             ErrorCode::InvalidClient,
             "The application that sent you here is not registered; check its client_id.",
         ))
-    })
+    };
+    let presented = parameters.required("client_id").map_err(AuthorizeError::Page)?;
+    let id = ClientId::parse(presented).ok_or_else(unknown)?;
+    client::find(app, &id).await?.ok_or_else(unknown)
 }
 
 /// RFC 9700 §2.1: compared as it stands. A request without a registered address is answered nowhere.
@@ -237,7 +239,11 @@ fn subject(
             })?)
         }
     };
-    match (hinted, claimed.map(UserId::from_text)) {
+    let claimed = claimed.map(|sub| {
+        let unsound = || Fault::invalid_request("The sub in claims has a control character; remove it.");
+        UserId::parse(sub).ok_or_else(unsound)
+    });
+    match (hinted, claimed.transpose()?) {
         (Some(hinted), Some(claimed)) if hinted != claimed => {
             Err(Fault::invalid_request("id_token_hint and claims name two different users."))
         }

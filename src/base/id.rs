@@ -1,4 +1,4 @@
-//! Names of rows. Ours are UUIDv7 text; a client's id may be any text. An id proves nothing.
+//! Names of rows. Ours are UUIDv7 text; a client's id may be any text without control characters. An id proves nothing.
 
 use super::entropy::Entropy;
 use super::entropy::random;
@@ -20,8 +20,16 @@ macro_rules! ids {
                 Self(uuid_v7(entropy, now))
             }
 
+            /// What a row, or a token that we signed, names.
             pub fn from_text(text: impl Into<String>) -> Self {
                 Self(text.into())
+            }
+
+            /// What a stranger names; no id has a control character (attack: PostgreSQL can't hold a NUL, and its error is that of
+            /// a database in trouble).
+            pub fn parse(text: impl Into<String>) -> Option<Self> {
+                let text = text.into();
+                (!text.chars().any(char::is_control)).then_some(Self(text))
             }
 
             pub fn as_str(&self) -> &str {
@@ -65,4 +73,19 @@ ids! {
 fn uuid_v7(entropy: &dyn Entropy, now: Time) -> String {
     let millis = u64::try_from(now.micros() / 1000).unwrap_or(0);
     Builder::from_unix_timestamp_millis(millis, &random::<10>(entropy)).into_uuid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_names_no_id_with_a_control_character() {
+        for text in ["", "shop", "https://shop.test/ü", "0190f3a8-0000-7000-8000-000000000000"] {
+            assert_eq!(ClientId::parse(text), Some(ClientId::from_text(text)));
+        }
+        for text in ["\0", "shop\0", "a\nb", "\u{7f}", "\u{85}"] {
+            assert_eq!(ClientId::parse(text), None, "{text:?}");
+        }
+    }
 }

@@ -131,8 +131,9 @@ pub async fn submit(
 
 async fn load(app: &App, request: &HttpRequest, id: &str) -> Result<Option<Interaction>, StoreError> {
     let Some(cookie) = cookie::presented(request) else { return Ok(None) };
+    let Some(id) = InteractionId::parse(id) else { return Ok(None) };
     let source = edge::source(app, request);
-    let loaded = interaction::load(app, &cookie.hash(), &InteractionId::from_text(id), source).await?;
+    let loaded = interaction::load(app, &cookie.hash(), &id, source).await?;
     language::prefer(request, loaded.as_ref().and_then(|interaction| interaction.ask.language));
     Ok(loaded)
 }

@@ -7,6 +7,7 @@ use crate::app::TestApp;
 use crate::assertions;
 use crate::browser::Browser;
 use crate::browser::Reply;
+use crate::database::databases;
 use crate::database::postgresql;
 use crate::logs;
 use crate::relying_party::Request;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::process::Command;
 use stepgate::assurance::factors::SecondFactor;
+use stepgate::base::secret::base64url;
 
 const MFA: &str = "urn:stepgate:acr:mfa";
 
@@ -339,5 +341,79 @@ async fn no_secret_of_any_flow_reaches_the_log_or_the_audit_even_where_it_fails(
     }
     for digits in ["135790", given.as_str()] {
         assert!(!words(&log).contains(&digits) && !words(&audit).contains(&digits), "{digits}");
+    }
+}
+
+/// PostgreSQL can't hold a NUL, and says so in an error that looks like that of a database in trouble.
+#[tokio::test]
+async fn no_control_character_of_a_stranger_reaches_a_database() {
+    logs::record();
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user("ada").await;
+        let mut known = Browser::signed_in(&app, &ada).await;
+        for claims in [json!({"sub": "\0"}), json!({"sub": "rp\0"}), json!({"sub": "a\nb", "iss": "\0"})] {
+            let assertion = format!("e30.{}.x", base64url(claims.to_string().as_bytes()));
+            assert_eq!(assertions::present(&app, &assertion, &[]).await.status, 401, "{claims}");
+            let kind = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+            for path in ["/introspect", "/revoke"] {
+                let form = [kind, ("client_assertion", &assertion), ("token", "x")];
+                assert_eq!(known.post(path, &form).await.status, 401, "{path} {claims}");
+            }
+        }
+        assert_eq!(
+            post_as(&app, "rp\0", "/token", &[("grant_type", "client_credentials")]).await.status,
+            401
+        );
+        for path in ["/token", "/introspect", "/revoke", "/userinfo"] {
+            for name in ["client_id", "client_secret", "token", "code", "refresh_token", "access_token"] {
+                let status = known.post(path, &[("grant_type", "refresh_token"), (name, "\0")]).await.status;
+                assert!([400, 401].contains(&status.as_u16()), "{path} {name} {status}");
+            }
+        }
+        for id in ["%00", "a%00b", "%0a", "%ff", "%ed%a0%80", &"a".repeat(8000)] {
+            assert_eq!(known.get(&format!("/interaction/{id}")).await.status, 400, "{id}");
+            assert_eq!(known.post(&format!("/interaction/{id}/password"), &[]).await.status, 400, "{id}");
+            assert_eq!(
+                known.post(&format!("/interaction/{id}/password/options"), &[]).await.status,
+                409,
+                "{id}"
+            );
+        }
+        let claims = |claims: Value| Request::new().with("claims", &claims.to_string());
+        for wanted in ["id_token", "userinfo"] {
+            for browser in [&mut Browser::new(&app), &mut known] {
+                let request = claims(json!({wanted: {"sub": {"value": "\0"}}}));
+                assert_eq!(error(&browser.get(&request.path()).await), "invalid_request");
+            }
+        }
+        let wish =
+            claims(json!({"id_token": {"acr": {"values": ["\0"]}, "a\0": null}, "userinfo": {"\0": null}}));
+        assert_eq!(known.get(&wish.path()).await.outcome(), "code");
+        let mut stranger = Browser::new(&app);
+        let page = stranger.open(&wish.path()).await;
+        let page = stranger.submit(&page, &[("username", "\0"), ("password", "\0")]).await;
+        let ceremony = stranger.ceremony(&page).await;
+        let credential = json!({
+            "id": "\0", "rawId": base64url(b"\0"), "type": "public-key", "extensions": {},
+            "response": {
+                "authenticatorData": base64url(b"\0"), "clientDataJSON": base64url(b"\0"),
+                "signature": base64url(b"\0"), "userHandle": base64url(b"\0"),
+            },
+        });
+        let page = stranger.answer(&page, &ceremony, &credential.to_string()).await;
+        assert_eq!((page.status.as_u16(), page.page().as_str()), (200, "login"));
+        assert_eq!(stranger.sign_in(&page, &ada).await.outcome(), "code");
+        let own = known.get("/account/passkeys").await;
+        for form in [("passkey", "\0"), ("label", "\0"), ("account", "\0"), ("action", "\0")] {
+            let status = known.submit(&own, &[("action", "rename"), form]).await.status.as_u16();
+            assert!(status < 500, "{form:?}");
+        }
+        for query in ["client_id=%00", "id_token_hint=%00", "post_logout_redirect_uri=x&client_id=%00"] {
+            assert_eq!(known.get(&format!("/logout?{query}")).await.status, 400, "{query}");
+        }
+        for query in ["client_id=%00", "client_id=rp&resource=%00", "client_id=rp&login_hint=%00"] {
+            assert!(known.get(&format!("/authorize?{query}")).await.status.as_u16() < 500, "{query}");
+        }
     }
 }
