@@ -127,22 +127,29 @@ impl<'a> Judge<'a> {
                 .filter_map(|name| Some((name.as_str(), self.policy.class(name)?)))
                 .collect::<Vec<_>>()
         };
-        let weakest =
-            || self.policy.classes().iter().take(1).map(|class| (class.name.as_str(), class)).collect();
+        if self.any_will_do() {
+            let weakest = self.policy.classes().iter().take(1);
+            return weakest.map(|class| (class.name.as_str(), class)).collect();
+        }
         match &self.need.requested {
-            Requested::Any => weakest(),
-            Requested::Required(names) => named(names),
-            Requested::Preferred(names) => match named(names) {
-                known if known.is_empty() => weakest(),
-                known => known,
-            },
+            Requested::Any => Vec::new(),
+            Requested::Required(names) | Requested::Preferred(names) => named(names),
+        }
+    }
+
+    /// No class was asked for; a wish for classes that nobody knows is none.
+    fn any_will_do(&self) -> bool {
+        match &self.need.requested {
+            Requested::Any => true,
+            Requested::Required(_) => false,
+            Requested::Preferred(names) => names.iter().all(|name| self.policy.class(name).is_none()),
         }
     }
 
     /// The class to answer with: of the requested ones the first that holds, else the strongest that does.
     fn answer<'e>(&self, events: &'e [Event]) -> Option<(&'a str, Served<'e>)> {
         let mut wanted = self.wanted();
-        if matches!(self.need.requested, Requested::Any) {
+        if self.any_will_do() {
             let (_, weakest) = wanted.first()?;
             self.served(weakest, events)?;
             wanted = self.policy.classes().iter().rev().map(|class| (class.name.as_str(), class)).collect();

@@ -273,6 +273,33 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_for_classes_that_nobody_knows_is_no_wish() {
+        let wish = |names: &[&str], silent| Need {
+            requested: Requested::Preferred(names.iter().map(|name| (*name).to_owned()).collect()),
+            silent,
+            ..need(None, None)
+        };
+        let (ada, bob) = (
+            account(&["pwd", "otp", "passkey"], SecondFactor::StepUp),
+            account(&["pwd"], SecondFactor::SignIn),
+        );
+        let pwd = "urn:stepgate:acr:pwd | pwd | 5";
+        for silent in [false, true] {
+            for names in [&["gold"][..], &["gold", "silver"], &[]] {
+                assert_eq!(
+                    said(&wish(names, silent), &[("passkey", 7)], &ada),
+                    "phr | webauthn pop user mfa | 7"
+                );
+                assert_eq!(said(&wish(names, silent), &[("pwd", 5)], &bob), pwd);
+            }
+            // Beside one that is known it is left out, and out of reach even that one is.
+            let both = wish(&["gold", "urn:stepgate:acr:1fa"], silent);
+            assert_eq!(said(&both, &[("pwd", 5)], &bob), "urn:stepgate:acr:1fa | pwd | 5");
+            assert_eq!(said(&wish(&["gold", "phr"], silent), &[("pwd", 5)], &bob), pwd);
+        }
+    }
+
+    #[test]
     fn before_the_first_proof_every_account_looks_the_same() {
         let bare = account(&[], SecondFactor::SignIn);
         let full = account(&["pwd", "otp", "passkey"], SecondFactor::SignIn);

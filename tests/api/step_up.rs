@@ -143,9 +143,11 @@ async fn an_essential_acr_is_a_requirement_and_a_voluntary_one_a_wish() {
         let page = browser.open(&asking(essential)).await;
         assert_eq!(error(&browser.submit(&page, &[("action", "decline")]).await), UNMET);
     }
-    for voluntary in
-        [r#"{"id_token":{"acr":{"values":["phr"]}}}"#, r#"{"id_token":{"acr":{"essential":true}}}"#]
-    {
+    for voluntary in [
+        r#"{"id_token":{"acr":{"values":["phr"]}}}"#,
+        r#"{"id_token":{"acr":{"values":["gold"]}}}"#,
+        r#"{"id_token":{"acr":{"essential":true}}}"#,
+    ] {
         let reply = browser.open(&asking(voluntary)).await;
         assert_eq!(tokens(&app, &reply).await.id_token["acr"], "urn:stepgate:acr:pwd");
     }

@@ -1,5 +1,6 @@
 //! Properties of `decide`.
 
+use crate::oracle::any_will_do;
 use crate::world::NOW;
 use crate::world::World;
 use proptest::prelude::*;
@@ -98,7 +99,8 @@ proptest! {
         if let Decision::Satisfied(before) = world.decide_with(&fewer) {
             let Decision::Satisfied(after) = world.decide() else { panic!("no longer satisfied") };
             let rank = |name: &str| match &world.need.requested {
-                Requested::Any => world.policy.names().position(|n| n == name).unwrap() as isize,
+                _ if any_will_do(&world) => world.policy.names().position(|n| n == name).unwrap() as isize,
+                Requested::Any => isize::MIN,
                 Requested::Required(names) | Requested::Preferred(names) => {
                     names.iter().position(|n| n == name).map_or(isize::MIN, |at| -(at as isize))
                 }
@@ -106,6 +108,15 @@ proptest! {
             prop_assert!(rank(&after.acr) >= rank(&before.acr));
             prop_assert!(after.acr != before.acr || after.auth_time >= before.auth_time);
         }
+    }
+
+    #[test]
+    fn a_wish_for_classes_that_nobody_knows_is_decided_like_no_wish(seed: u64) {
+        let mut world = World::from_seed(seed);
+        world.need.requested = Requested::Any;
+        let unasked = world.decide();
+        world.need.requested = Requested::Preferred(vec!["gold".into(), "silver".into()]);
+        prop_assert_eq!(world.decide(), unasked);
     }
 
     #[test]

@@ -56,18 +56,16 @@ fn the_decision_equals_a_naive_search_over_all_subsets_of_events() {
 
 fn naive(world: &World, events: &[Event]) -> Answer {
     let need = &world.need;
+    if matches!(need.requested, Requested::Required(_)) && known(world).is_empty() {
+        return Answer::Refuse;
+    }
     let stranger = need.subject.as_ref().is_some_and(|s| *s != world.account.user);
     if events.is_empty() || stranger {
         return if need.silent { Answer::Refuse } else { Answer::Challenge };
     }
-    let any = matches!(need.requested, Requested::Any);
+    let any = any_will_do(world);
     let all = world.policy.classes().iter().collect::<Vec<_>>();
-    let wanted = match &need.requested {
-        Requested::Any => vec![all[0]],
-        Requested::Required(names) | Requested::Preferred(names) => {
-            names.iter().map(|name| world.policy.class(name).unwrap()).collect()
-        }
-    };
+    let wanted = if any { vec![all[0]] } else { known(world) };
     if floors_hold(world, events) {
         let stated = wanted.iter().find_map(|class| best(world, class, events).map(|at| (*class, at)));
         if let (Some(_), true) = (stated, any) {
@@ -108,6 +106,25 @@ fn naive(world: &World, events: &[Event]) -> Answer {
         return if need.silent { Answer::Refuse } else { Answer::Enrol };
     }
     Answer::Refuse
+}
+
+/// The requested classes that the policy has.
+fn known(world: &World) -> Vec<&Class> {
+    match &world.need.requested {
+        Requested::Any => vec![],
+        Requested::Required(names) | Requested::Preferred(names) => {
+            names.iter().filter_map(|name| world.policy.class(name)).collect()
+        }
+    }
+}
+
+/// Nothing was asked for, or wished for, that anybody knows.
+pub fn any_will_do(world: &World) -> bool {
+    match &world.need.requested {
+        Requested::Any => true,
+        Requested::Required(_) => false,
+        Requested::Preferred(_) => known(world).is_empty(),
+    }
 }
 
 fn floors_hold(world: &World, events: &[Event]) -> bool {

@@ -60,8 +60,8 @@ impl World {
         let names = policy.names().map(str::to_owned).collect::<Vec<_>>();
         let requested = match dice.below(5) {
             0 => Requested::Any,
-            1 => Requested::Preferred(vec![dice.pick(&names)]),
-            _ => Requested::Required((0..=dice.below(2)).map(|_| dice.pick(&names)).collect()),
+            1 => Requested::Preferred(asked(dice, &names)),
+            _ => Requested::Required(asked(dice, &names)),
         };
         let need = Need {
             requested,
@@ -90,6 +90,12 @@ impl World {
         let here = self.need.interaction.clone().unwrap_or_else(|| InteractionId::from_text("here"));
         proof(factor, here, NOW, name)
     }
+}
+
+/// One or two names of classes; some are known to nobody.
+fn asked(dice: &mut Dice, names: &[String]) -> Vec<String> {
+    let one = |dice: &mut Dice| if dice.one_in(3) { "gold".to_owned() } else { dice.pick(names) };
+    (0..=dice.below(2)).map(|_| one(dice)).collect()
 }
 
 fn policy(dice: &mut Dice) -> Policy {
