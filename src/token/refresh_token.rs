@@ -109,17 +109,30 @@ fn rotate(
     if found.used_at.is_none() && refresh_tokens::spend(c, hash, now)? {
         let successor = issue::refresh_token(app, &basis.grant, generation + 1);
         let until = issue::write_refresh_token(c, &basis.grant, generation + 1, &successor, now)?;
-        grants::keep(c, &basis.grant.id, until)?;
+        grants::keep(c, &basis.grant.id, until.max(answered_until(app, now)))?;
         return Ok(Ok((basis, generation + 1)));
     }
-    again(c, hash, basis, generation, now)
+    again(app, c, hash, basis, generation, now)
+}
+
+/// How long the tokens live that are answered now: longer than the refresh token where its family is about to end.
+fn answered_until(app: &App, now: Time) -> Time {
+    now.plus(app.config.lifetimes.longest_token())
 }
 
 /// The token was used before. Read anew: whoever used it may have done so a moment ago.
-fn again(c: &mut Conn, hash: &SecretHash, basis: Basis, generation: i64, now: Time) -> Written<Rotated> {
+fn again(
+    app: &App,
+    c: &mut Conn,
+    hash: &SecretHash,
+    basis: Basis,
+    generation: i64,
+    now: Time,
+) -> Written<Rotated> {
     let used_at = refresh_tokens::find(c, hash)?.and_then(|found| found.used_at);
     let recent = used_at.is_some_and(|at| now <= at.plus(LOST_ANSWER));
     if recent && refresh_tokens::is_unused(c, &basis.grant.id, generation + 1)? {
+        grants::keep(c, &basis.grant.id, answered_until(app, now))?;
         return Ok(Ok((basis, generation + 1)));
     }
     grants::revoke(c, &basis.grant.id, "refresh token reused", now)?;

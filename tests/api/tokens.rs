@@ -19,7 +19,9 @@ use serde_json::Value;
 use serde_json::json;
 use stepgate::base::id::UserId;
 use stepgate::base::time::Clock;
+use stepgate::base::time::Seconds;
 use stepgate::store::sessions;
+use stepgate::store::sweep;
 
 const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
 
@@ -166,6 +168,34 @@ async fn refresh_tokens_live_thirty_days_unused_and_180_in_all() {
     }
     app.clock.advance(6);
     assert_eq!(refresh(&app, text(&tokens, "refresh_token")).await["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn what_the_last_refresh_of_a_family_gives_lives_as_long_as_it_says() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let offline = json!({"skip_consent": true});
+        let (_, mut tokens) = first_tokens(&app, offline, "openid offline_access").await;
+        let mut before = String::new();
+        for seconds in [30 * 86_400 - 1; 5].into_iter().chain([30 * 86_400 - 10]) {
+            app.clock.advance(seconds);
+            before = text(&tokens, "refresh_token").to_owned();
+            tokens = refresh(&app, &before).await;
+        }
+        // The answer was lost, and is asked for again.
+        app.clock.advance(9);
+        tokens = refresh(&app, &before).await;
+        // Its family ends in a few seconds, and is swept up.
+        let left = async |seconds| {
+            app.clock.advance(seconds);
+            let now = app.clock.now();
+            app.app.store.write(move |c| sweep::batch(c, now, Seconds::days(30))).await.unwrap();
+            introspect(&app, "app", text(&tokens, "access_token")).await["active"].clone()
+        };
+        assert_eq!(left(300).await, json!(true));
+        assert_eq!(left(299).await, json!(true));
+        assert_eq!(left(1).await, json!(false));
+    }
 }
 
 #[tokio::test]
