@@ -75,11 +75,12 @@ pub async fn rotate_due(app: &Arc<App>) -> Result<(), RotationError> {
     Ok(())
 }
 
-/// A successor whose transaction failed after its file was placed: recorded before it signs anything.
+/// A successor whose transaction failed after its file was placed: recorded before the time from which it signs, after which the
+/// next start would take it for a foreign key. It may sign already, if what it succeeds was withdrawn.
 async fn record_waiting(app: &App) -> Result<(), StoreError> {
     let now = app.now();
     let recorded = app.store.read(keys::recorded).await?.signing;
-    let waiting = app.keys.keys(now).into_iter().filter(|(_, state)| *state == KeyState::Next);
+    let waiting = app.keys.keys(now).into_iter().filter(|(key, _)| key.signs_from > now);
     for (key, _) in waiting.filter(|(key, _)| !recorded.contains(&key.kid)) {
         app.store.write(move |c| keys::record(c, &key.kid, "signing", now)).await?;
     }
@@ -87,7 +88,8 @@ async fn record_waiting(app: &App) -> Result<(), StoreError> {
 }
 
 /// Withdraws a key at once: it leaves the JWKS, and what it signed is refused here. A successor that waits signs
-/// from now on; if there is none, one is made. `false` if there is no such key.
+/// from now on; if there is none, one is made, which waits too until the withdrawal: were it placed and not recorded, it would
+/// have signed nothing yet. `false` if there is no such key.
 pub async fn retire(app: &Arc<App>, kid: &str, line: &Line<'_>) -> Result<bool, RotationError> {
     let listing = folder::listing(&app.config.keys)?;
     let Some(key) = listing.keys().find(|key| key.kid == kid) else { return Ok(false) };
@@ -96,7 +98,7 @@ pub async fn retire(app: &Arc<App>, kid: &str, line: &Line<'_>) -> Result<bool, 
     let times = same.iter().map(|key| key.times()).collect::<Vec<_>>();
     let signs = |key: &&SigningKey| state(key.times(), &times, Seconds(0), now) == KeyState::Current;
     if !same.into_iter().any(|key| signs(&key)) {
-        add(app, folder::listing(&app.config.keys)?, alg, now, line).await?;
+        add(app, folder::listing(&app.config.keys)?, alg, now.plus(SHOWN_BEFORE), line).await?;
     }
     let entry = line(What::KeyRetired).because(kid);
     let (kid, entropy) = (kid.to_owned(), app.entropy.clone());

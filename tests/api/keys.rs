@@ -3,6 +3,7 @@
 use crate::app::TestApp;
 use crate::browser::Browser;
 use crate::database::databases;
+use crate::database::postgresql;
 use crate::program::Place;
 use crate::relying_party::Request;
 use crate::relying_party::header;
@@ -225,4 +226,57 @@ fn a_successor_that_can_not_be_written_leaves_nothing_behind() {
     let keys: Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(keys.as_array().unwrap().len(), 4);
     fs::set_permissions(place.path("keys"), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+/// Postponed to the COMMIT, which comes after the file.
+const NO_COMMIT: &str =
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+    CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON keys DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION refuse();";
+
+#[tokio::test]
+async fn a_replacement_that_was_placed_and_not_recorded_signs_nothing_until_it_is() {
+    let app = TestApp::on(postgresql(), "").await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let mut sign = async || {
+        let raw = tokens(&app, &browser.open(&Request::new().path()).await).await.raw;
+        raw["id_token"].clone()
+    };
+    let stolen = kid(&sign().await);
+    app.sql(NO_COMMIT);
+    assert!(rotation::retire(&app.app, &stolen, &administrator(&app)).await.is_err());
+    reload(&app);
+    let before = app.app.store.read(keys::recorded).await.unwrap().signing;
+    assert_eq!((before.len(), app.app.keys.keys(app.clock.now()).len()), (4, 5), "placed and not recorded");
+    assert_eq!(kid(&sign().await), stolen);
+    app.sql("DROP TRIGGER refuse ON keys");
+    // A start, or a server that runs, makes good for it; so the command can be given once more.
+    app.clock.advance(60);
+    app.beside();
+    let recorded = app.app.store.read(keys::recorded).await.unwrap().signing;
+    assert_eq!(recorded.len(), 5);
+    assert!(rotation::retire(&app.app, &stolen, &administrator(&app)).await.unwrap());
+    reload(&app);
+    let signed = kid(&sign().await);
+    assert!(signed != stolen && recorded.contains(&signed) && !before.contains(&signed), "{signed}");
+    assert_eq!(app.app.keys.keys(app.clock.now()).len(), 5, "and no other was made");
+    app.beside();
+}
+
+#[tokio::test]
+async fn a_server_that_runs_records_a_replacement_that_signs_before_it_was_recorded() {
+    let app = TestApp::on(postgresql(), "").await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let stolen = kid(&tokens(&app, &browser.open(&Request::new().path()).await).await.raw["id_token"]);
+    app.sql(NO_COMMIT);
+    assert!(rotation::retire(&app.app, &stolen, &administrator(&app)).await.is_err());
+    app.sql("DROP TRIGGER refuse ON keys");
+    assert!(rotation::retire(&app.app, &stolen, &administrator(&app)).await.unwrap());
+    reload(&app);
+    rotation::rotate_due(&app.app).await.unwrap();
+    assert_eq!(app.app.store.read(keys::recorded).await.unwrap().signing.len(), 5);
+    app.clock.advance(2 * DAY);
+    app.beside();
 }
