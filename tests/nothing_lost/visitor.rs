@@ -7,6 +7,7 @@ use reqwest::Client;
 use reqwest::RequestBuilder;
 use reqwest::Result;
 use reqwest::redirect::Policy;
+use std::mem::swap;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -14,6 +15,8 @@ use tokio::time::sleep;
 pub struct Visitor {
     http: Client,
     pub address: String,
+    /// Where the request after the next one goes, in turns; else they all go to the same.
+    other: Option<String>,
     /// Where the proxy says that it comes from.
     source: String,
     cookie: Option<String>,
@@ -21,7 +24,13 @@ pub struct Visitor {
 
 impl Visitor {
     pub fn new(http: &Client, address: &str, source: &str) -> Self {
-        Self { http: http.clone(), address: address.to_owned(), source: source.to_owned(), cookie: None }
+        let (address, source) = (address.to_owned(), source.to_owned());
+        Self { http: http.clone(), address, other: None, source, cookie: None }
+    }
+
+    /// Behind a load balancer that sends every request to the other process.
+    pub fn in_turns_with(self, other: &str) -> Self {
+        Self { other: Some(other.to_owned()), ..self }
     }
 
     /// What many visitors share.
@@ -56,10 +65,14 @@ impl Visitor {
 
     /// Signs in by password, again where there are too many passwords at once.
     pub async fn sign_in(&mut self, request: &Request, name: &str) -> Result<Reply> {
+        self.sign_in_with(request, name, PASSWORD).await
+    }
+
+    pub async fn sign_in_with(&mut self, request: &Request, name: &str, password: &str) -> Result<Reply> {
         let mut page = self.open(&request.path()).await?;
         loop {
             assert_eq!(page.page(), "login", "{page:?}");
-            let reply = self.submit(&page, &[("username", name), ("password", PASSWORD)]).await?;
+            let reply = self.submit(&page, &[("username", name), ("password", password)]).await?;
             if reply.status != 503 {
                 return Ok(reply);
             }
@@ -76,6 +89,9 @@ impl Visitor {
     }
 
     async fn sent(&mut self, mut request: RequestBuilder, path: &str) -> Result<Reply> {
+        if let Some(other) = &mut self.other {
+            swap(other, &mut self.address);
+        }
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", format!("__Host-stepgate={cookie}"));
         }
