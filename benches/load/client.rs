@@ -1,5 +1,6 @@
 //! Somebody who is signed in, and the relying party of theirs: one keep-alive connection, one flow at a time. An answer that is
-//! not what it shall be ends the run.
+//! not what it shall be ends the run: of each redirect its state and issuer, of each token its signature, of whom and for whom it is,
+//! and what it states.
 
 use super::server::CALLBACK;
 use super::server::PASSWORD;
@@ -12,6 +13,7 @@ use reqwest::Client;
 use reqwest::RequestBuilder;
 use reqwest::Response;
 use reqwest::redirect::Policy;
+use serde_json::Map;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,10 @@ use url::Url;
 /// RFC 7636, appendix B.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const NONCE: Option<&str> = Some("n");
+/// A step-up that the session meets already.
+const MET: [(&str, &str); 2] = [("acr_values", MFA), ("max_age", "86400")];
+const PWD: &str = "urn:stepgate:acr:pwd";
 const MFA: &str = "urn:stepgate:acr:mfa";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,10 +80,15 @@ impl Flow {
 pub struct Person {
     http: Client,
     address: String,
+    issuer: Arc<str>,
+    /// What an authorization response ends with: our state, and who answers (RFC 9207).
+    ends: Arc<str>,
     name: String,
     cookie: String,
     keys: Arc<Keyring>,
     sub: String,
+    /// Of the session, and what is stated when nothing is asked for.
+    acr: &'static str,
     /// Replaced with each refresh: an hour is longer than it lives.
     tokens: Mutex<Tokens>,
 }
@@ -131,12 +142,17 @@ impl Person {
         keys: Arc<Keyring>,
         (name, with): (String, With),
     ) -> Self {
+        let issuer = place.issuer();
+        let encoded = url::form_urlencoded::byte_serialize(issuer.as_bytes()).collect::<String>();
         let mut person = Self {
             http: client(),
             address: server.address.clone(),
+            issuer: issuer.into(),
+            ends: format!("&state=s&iss={encoded}").into(),
             cookie: String::new(),
             keys,
             sub: String::new(),
+            acr: if with == With::Password { PWD } else { MFA },
             tokens: Mutex::default(),
             name: name.clone(),
         };
@@ -158,10 +174,20 @@ impl Person {
                 *person.tokens.lock().await = tokens(&answer);
                 let id_token = person.keys.verify(&text(&answer, "id_token")).unwrap();
                 person.sub = id_token.claims["sub"].as_str().unwrap().to_owned();
+                person.checked(&answer, "es256", NONCE, person.acr);
                 return person;
             }
             person.cookie.clear();
             tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// A flow, and what it leaves to be shown: the code of a step-up that is met states it.
+    pub async fn begin(&self, flow: Flow) {
+        self.go(flow).await;
+        if flow == Flow::MetStepUp {
+            let location = self.asked("es256", &MET).await;
+            self.checked(&self.redeemed("es256", &location).await, "es256", NONCE, MFA);
         }
     }
 
@@ -173,13 +199,15 @@ impl Person {
             Flow::ClientCredentials => {
                 let form = [("grant_type", "client_credentials"), ("resource", RESOURCE), ("scope", "x")];
                 let answer = json(self.as_client("es256", "/token", &form).await).await;
-                assert!(self.keys.verify(&text(&answer, "access_token")).is_some());
+                let token = self.keys.verify(&text(&answer, "access_token")).unwrap().claims;
+                are(&token, &[("iss", &self.issuer), ("sub", "es256"), ("aud", RESOURCE)]);
             }
             Flow::Refresh => {
                 let mut own = self.tokens.lock().await;
                 let form = [("grant_type", "refresh_token"), ("refresh_token", own.refresh.as_str())];
                 let answer = json(self.as_client("es256", "/token", &form).await).await;
-                self.checked(&answer);
+                // OIDC Core §12.2: the nonce was the code's.
+                self.checked(&answer, "es256", None, self.acr);
                 *own = tokens(&answer);
             }
             Flow::Introspection => {
@@ -200,22 +228,26 @@ impl Person {
                 );
             }
             Flow::MetStepUp => {
-                let location = self.asked("es256", &[("acr_values", MFA), ("max_age", "86400")]).await;
-                assert!(location.starts_with(CALLBACK) && location.contains("code="), "{location}");
+                let location = self.asked("es256", &MET).await;
+                assert!(self.is_answer(&location), "{location}");
             }
             Flow::UnmetStepUp => {
                 let location = self.asked("es256", &[("acr_values", MFA), ("max_age", "0")]).await;
-                let page = self.get(&location).send().await.unwrap().text().await.unwrap();
-                assert!(page.contains("data-page=\"password\""), "{page}");
+                let answer = self.get(&location).send().await.unwrap();
+                let (status, page) = (answer.status(), answer.text().await.unwrap());
+                assert!(status == 200 && page.contains("data-page=\"password\""), "{status}: {page}");
             }
             Flow::Password => {
                 let stranger = Self {
                     http: self.http.clone(),
                     address: self.address.clone(),
+                    issuer: self.issuer.clone(),
+                    ends: self.ends.clone(),
                     name: self.name.clone(),
                     cookie: String::new(),
                     keys: self.keys.clone(),
                     sub: self.sub.clone(),
+                    acr: PWD,
                     tokens: Mutex::default(),
                 };
                 stranger.with_password().await;
@@ -225,18 +257,30 @@ impl Person {
 
     async fn silent(&self, client: &str) {
         let location = self.asked(client, &[]).await;
-        self.checked(&self.redeemed(client, &location).await);
+        self.checked(&self.redeemed(client, &location).await, client, NONCE, self.acr);
     }
 
     async fn with_password(mut self) {
         let (_, location) = self.typed("es256", &[]).await;
-        self.checked(&self.redeemed("es256", &location).await);
+        self.checked(&self.redeemed("es256", &location).await, "es256", NONCE, self.acr);
     }
 
-    fn checked(&self, tokens: &Value) {
-        let id_token = self.keys.verify(&text(tokens, "id_token")).unwrap();
-        assert_eq!(id_token.claims["sub"].as_str(), Some(self.sub.as_str()));
-        assert!(self.keys.verify(&text(tokens, "access_token")).is_some());
+    /// Both tokens are signed by the server, of this person, and state what was done.
+    fn checked(&self, tokens: &Value, client: &str, nonce: Option<&str>, acr: &str) {
+        let id_token = self.keys.verify(&text(tokens, "id_token")).unwrap().claims;
+        are(&id_token, &[("iss", &self.issuer), ("sub", &self.sub), ("aud", client), ("acr", acr)]);
+        assert_eq!(id_token.get("nonce").and_then(Value::as_str), nonce);
+        let access_token = self.keys.verify(&text(tokens, "access_token")).unwrap().claims;
+        are(&access_token, &[("iss", &self.issuer), ("sub", &self.sub), ("client_id", client), ("acr", acr)]);
+    }
+
+    /// An authorization response with a code; after a page it ends with an empty fragment.
+    fn is_answer(&self, location: &str) -> bool {
+        let rest = location
+            .trim_end_matches('#')
+            .strip_prefix(CALLBACK)
+            .and_then(|rest| rest.strip_prefix("?code="));
+        rest.and_then(|rest| rest.strip_suffix(&*self.ends)).is_some_and(|code| code.len() > 20)
     }
 
     /// The page or the address after user name and password.
@@ -278,7 +322,7 @@ impl Person {
             ("redirect_uri", CALLBACK),
             ("scope", "openid"),
             ("state", "s"),
-            ("nonce", "n"),
+            ("nonce", NONCE.unwrap()),
             ("code_challenge", CHALLENGE),
             ("code_challenge_method", "S256"),
         ];
@@ -299,6 +343,7 @@ impl Person {
     }
 
     async fn redeemed(&self, client: &str, location: &str) -> Value {
+        assert!(self.is_answer(location), "{location}");
         let code = between(location, "code=", "&");
         let form = [
             ("grant_type", "authorization_code"),
@@ -313,6 +358,12 @@ impl Person {
         let secret: String = url::form_urlencoded::byte_serialize(SECRET.as_bytes()).collect();
         let request = self.http.post(format!("{}{path}", self.address)).form(form);
         request.basic_auth(client, Some(secret)).send().await.unwrap()
+    }
+}
+
+fn are(claims: &Map<String, Value>, expected: &[(&str, &str)]) {
+    for (name, value) in expected {
+        assert_eq!(claims.get(*name).and_then(Value::as_str), Some(*value), "{name}");
     }
 }
 

@@ -21,13 +21,26 @@ pub struct Figures {
 }
 
 pub async fn run(server: &Server, people: &[Person], flow: Flow, span: Duration) -> Figures {
-    // What is made once per connection or plan is not measured.
-    join_all(people.iter().map(|person| person.go(flow))).await;
+    begin(people, flow).await;
+    let until = Instant::now() + span;
+    run_while(server, people, flow, || Instant::now() < until).await
+}
+
+/// What is made once per connection or plan is not measured.
+pub async fn begin(people: &[Person], flow: Flow) {
+    join_all(people.iter().map(|person| person.begin(flow))).await;
+}
+
+pub async fn run_while(
+    server: &Server,
+    people: &[Person],
+    flow: Flow,
+    goes_on: impl Fn() -> bool,
+) -> Figures {
     let (cpu, database, began) = (server.cpu(), server.database_cpu(), Instant::now());
-    let until = began + span;
-    let took = join_all(people.iter().map(|person| async move {
+    let took = join_all(people.iter().map(|person| async {
         let mut took = Vec::new();
-        while Instant::now() < until {
+        while goes_on() {
             let began = Instant::now();
             person.go(flow).await;
             took.push(began.elapsed());
