@@ -50,6 +50,12 @@ pub fn expired_left(place: &Place) -> i64 {
     diesel::sql_query(count).get_result::<Count>(&mut open(place)).unwrap().count
 }
 
+/// Looks for one of them only: asked while others are measured.
+pub fn is_swept(place: &Place) -> bool {
+    let count = "SELECT EXISTS (SELECT 1 FROM grants WHERE expires_at < 2) AS count";
+    diesel::sql_query(count).get_result::<Count>(&mut open(place)).unwrap().count == 0
+}
+
 #[derive(QueryableByName)]
 struct Count {
     #[diesel(sql_type = BigInt)]

@@ -11,10 +11,6 @@ const TICKS: f64 = 100.0;
 pub struct Cpu(f64);
 
 impl Cpu {
-    pub const fn nothing() -> Self {
-        Self(0.0)
-    }
-
     pub fn of(id: u32) -> Self {
         Self(ticks(id).map_or(0.0, |(own, _)| own))
     }
@@ -39,11 +35,25 @@ pub fn parent_of(id: u32) -> Option<u32> {
     fields(id)?.get(1)?.parse().ok()
 }
 
-/// Resident memory in MiB.
-pub fn memory(id: u32) -> u64 {
+/// Resident memory now, in MiB.
+pub fn memory(id: u32) -> f64 {
+    mebibytes(id, "VmRSS:")
+}
+
+/// The most that it was since the peak was begun.
+pub fn peak(id: u32) -> f64 {
+    mebibytes(id, "VmHWM:")
+}
+
+/// proc_pid_clear_refs(5).
+pub fn begin_peak(id: u32) {
+    fs::write(format!("/proc/{id}/clear_refs"), "5").unwrap();
+}
+
+fn mebibytes(id: u32, name: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
 }
 
 /// Ticks of the process, and of its children that have ended.

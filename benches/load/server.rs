@@ -6,8 +6,10 @@ use diesel::Connection;
 use diesel::RunQueryDsl;
 use diesel::pg::PgConnection;
 use diesel::sql_types::Integer;
+use diesel::sql_types::Text;
 use serde_json::Value;
 use serde_json::json;
+use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
 use std::net::TcpStream;
@@ -17,6 +19,7 @@ use std::process::Command;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
+use std::time::Instant;
 use tempfile::TempDir;
 
 pub const CALLBACK: &str = "https://rp.test/cb";
@@ -44,6 +47,12 @@ struct Backend {
     pid: i32,
 }
 
+#[derive(diesel::QueryableByName)]
+struct Setting {
+    #[diesel(sql_type = Text)]
+    said: String,
+}
+
 impl Place {
     pub fn sqlite() -> Self {
         // Of the disk that a server would use, and not of memory.
@@ -59,6 +68,11 @@ impl Place {
         let backend =
             diesel::sql_query("SELECT pg_backend_pid() AS pid").get_result::<Backend>(&mut c).unwrap();
         let postmaster = process::parent_of(u32::try_from(backend.pid).unwrap());
+        for setting in ["fsync", "synchronous_commit"] {
+            let asked = format!("SELECT current_setting('{setting}') AS said");
+            let Setting { said } = diesel::sql_query(asked).get_result(&mut c).unwrap();
+            assert_eq!(said, "on", "{setting} (POSTGRES_FSYNC=on scripts/postgres start)");
+        }
         let database = format!("{}/bench", url.rsplit_once('/').unwrap().0);
         Self { folder: TempDir::new().unwrap(), port: free_port(), database, postmaster }
     }
@@ -119,11 +133,27 @@ impl Place {
     pub fn serve(&self) -> Server {
         let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
         let child = self.command(&["serve"]).stdin(Stdio::null()).stderr(log).spawn().unwrap();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while self.status("/healthz") != Some(200) {
             sleep(Duration::from_millis(1));
         }
         let address = format!("http://127.0.0.1:{}", self.port);
         Server { child, address, postmaster: self.postmaster }
+    }
+
+    /// And how many seconds it took until the first answer.
+    pub fn serve_timed(&self) -> (Server, f64) {
+        let began = Instant::now();
+        (self.serve(), began.elapsed().as_secs_f64())
+    }
+
+    /// Of what is answered to a GET on a connection of its own.
+    pub fn status(&self, path: &str) -> Option<u16> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        let asked = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(asked.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.split(' ').nth(1)?.parse().ok()
     }
 }
 
@@ -132,8 +162,17 @@ impl Server {
         self.child.id()
     }
 
-    pub fn memory(&self) -> u64 {
+    pub fn memory(&self) -> f64 {
         process::memory(self.id())
+    }
+
+    /// Of memory, from now on.
+    pub fn begin_peak(&self) {
+        process::begin_peak(self.id());
+    }
+
+    pub fn peak(&self) -> f64 {
+        process::peak(self.id())
     }
 
     /// Of PostgreSQL with all its processes.
