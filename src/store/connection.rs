@@ -51,8 +51,19 @@ pub struct Doubt(Arc<Mutex<Option<Instant>>>);
 
 /// How long a connection may wait in a pool to be used.
 pub const IDLE: Duration = Duration::from_secs(600);
-/// Who asks is told in time: a statement that waits for a lock, or for the database, is given up.
-const PATIENCE: &str = "SET lock_timeout = '5s'; SET statement_timeout = '10s';";
+/// Who asks is told in time: a statement that waits for a lock, or for the database, is given up. Nothing waits inside a transaction
+/// but the database, so one that does nothing is of a program that is gone or cut off, and keeps its locks from the others.
+const PATIENCE: &str = "SET lock_timeout = '5s'; SET statement_timeout = '10s'; \
+     SET idle_in_transaction_session_timeout = '10s';";
+/// libpq itself waits for a silent host as long as TCP does: two hours for an answer, a quarter of one for what it has sent. In
+/// seconds, `tcp_user_timeout` in milliseconds.
+const SILENCE: [(&str, &str); 5] = [
+    ("connect_timeout", "3"),
+    ("tcp_user_timeout", "10000"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "3"),
+];
 
 impl Conn {
     /// Runs `job` in a transaction, or in a savepoint of the one that is open; an error leaves nothing behind.
@@ -141,7 +152,8 @@ impl ManageConnection for Manager {
         match &self.url {
             DatabaseUrl::Sqlite(path) => sqlite(path, self.is_pooled).map(Conn::Sqlite),
             DatabaseUrl::Postgres(url) => {
-                let mut c = PgConnection::establish(url.as_str()).map_err(Error::ConnectionError)?;
+                let mut c =
+                    PgConnection::establish(impatient(url).as_str()).map_err(Error::ConnectionError)?;
                 if self.is_pooled {
                     c.batch_execute(PATIENCE).map_err(Error::QueryError)?;
                 }
@@ -164,6 +176,17 @@ impl ManageConnection for Manager {
             Conn::Postgres(c) => diesel::r2d2::R2D2Connection::is_broken(c),
         }
     }
+}
+
+/// With a bound on silence, where the administrator has not set one.
+fn impatient(url: &Url) -> Url {
+    let mut bounded = url.clone();
+    for (name, value) in SILENCE {
+        if url.query_pairs().all(|(set, _)| set != name) {
+            bounded.query_pairs_mut().append_pair(name, value);
+        }
+    }
+    bounded
 }
 
 /// Every acknowledged write survives a power cut (`synchronous=FULL`); readers never wait for the writer (WAL).
@@ -208,6 +231,25 @@ mod tests {
         assert!(matches!(DatabaseUrl::parse("postgres://u:p@db/x"), Ok(DatabaseUrl::Postgres(_))));
         for text in ["sqlite://", "sqlite:a.db", "postgress://db", "host=db port=1", "var/a.db", ""] {
             assert!(DatabaseUrl::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn silence_has_a_bound_and_what_the_administrator_says_of_it_stays() {
+        let bounded = |text: &str| impatient(&Url::parse(text).unwrap()).to_string();
+        let idle = "keepalives_idle=5&keepalives_interval=2&keepalives_count=3";
+        let all = format!("connect_timeout=3&tcp_user_timeout=10000&{idle}");
+        for (text, expected) in [
+            ("postgres://ada:p%40ss@db/x", format!("postgres://ada:p%40ss@db/x?{all}")),
+            ("postgres://db/x?", format!("postgres://db/x?{all}")),
+            ("postgres:///x?host=%2Frun%2Fpg", format!("postgres:///x?host=%2Frun%2Fpg&{all}")),
+            (
+                "postgres://db/x?connect_timeout=30&sslmode=verify-full&tcp%5Fuser_timeout=0",
+                format!("postgres://db/x?connect_timeout=30&sslmode=verify-full&tcp%5Fuser_timeout=0&{idle}"),
+            ),
+        ] {
+            assert_eq!(bounded(text), expected);
+            assert_eq!(bounded(&expected), expected, "once is enough");
         }
     }
 

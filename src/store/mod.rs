@@ -45,6 +45,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use thiserror::Error;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio::time::timeout_at;
 use writer::Writer;
 
 /// A handle to the database; clones share it.
@@ -62,8 +65,9 @@ pub struct Store {
 enum Writes {
     /// SQLite: one connection writes, and commits what waits together.
     One(Writer),
-    /// PostgreSQL: a transaction each.
-    Pool,
+    /// PostgreSQL: a transaction each, on as many connections as there are permits. Who has none waits without a thread: while the
+    /// database is silent, jobs hang in as many threads as there are connections, and passwords and keys have the others.
+    Pool(Arc<Semaphore>),
 }
 
 #[derive(Debug, Error)]
@@ -96,6 +100,11 @@ fn unless_taken(inserted: QueryResult<usize>) -> QueryResult<bool> {
     }
 }
 
+/// Only what is committed while its caller still waits.
+fn unless_late<T>(until: Instant, value: T) -> QueryResult<T> {
+    if Instant::now() < until { Ok(value) } else { Err(Error::RollbackTransaction) }
+}
+
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match error {
@@ -109,6 +118,9 @@ impl From<Error> for StoreError {
 const READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(5);
+/// For a connection, and for the longest statement (`PATIENCE`): the database keeps that bound only while it can be heard, and libpq
+/// waits for it without one.
+const WAIT_FOR_JOB: Duration = Duration::from_secs(15);
 
 impl Store {
     /// Connects to a database that has been migrated.
@@ -122,7 +134,9 @@ impl Store {
             DatabaseUrl::Sqlite(_) => {
                 Writes::One(Writer::start(Manager::writer(url.clone()), crowd.clone())?)
             }
-            DatabaseUrl::Postgres(_) => Writes::Pool,
+            DatabaseUrl::Postgres(_) => {
+                Writes::Pool(Arc::new(Semaphore::new(size.try_into().map_err(unavailable)?)))
+            }
         };
         // None ahead of time: a short command could end while a connection is still being made in the background, which libpq
         // and OpenSSL do not survive.
@@ -139,11 +153,13 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
+        if let Writes::Pool(places) = &self.writes {
+            return self.in_time(places, |_| job).await;
+        }
         // Of SQLite a small look-up costs less than the way to another thread and back; who would wait for a connection goes there.
-        let at_hand = matches!(self.writes, Writes::One(_)).then(|| self.reads.try_get()).flatten();
-        match at_hand {
+        match self.reads.try_get() {
             Some(mut c) => self.on(&mut c, job),
-            None => self.on_pool(job).await,
+            None => self.on_pool(WAIT_FOR_CONNECTION, job).await,
         }
     }
 
@@ -155,7 +171,10 @@ impl Store {
     {
         let written = match &self.writes {
             Writes::One(writer) => writer.run(job).await,
-            Writes::Pool => self.on_pool(|c| c.transaction(job)).await,
+            Writes::Pool(places) => {
+                let bounded = |until| move |c: &mut Conn| c.transaction(|c| unless_late(until, job(c)?));
+                self.in_time(places, bounded).await
+            }
         };
         if let Err(StoreError::Unavailable(_) | StoreError::Query(_)) = written {
             self.failing.store(true, Ordering::Relaxed);
@@ -174,13 +193,41 @@ impl Store {
         Ok(())
     }
 
-    async fn on_pool<T, F>(&self, job: F) -> Result<T, StoreError>
+    /// The answer of the job that is made of the moment until when it may take, or nothing by then. Who was told so asks again: from
+    /// then on the job must not come true.
+    async fn in_time<T, F>(
+        &self,
+        places: &Arc<Semaphore>,
+        job: impl FnOnce(Instant) -> F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
+    {
+        let began = Instant::now();
+        let until = began + WAIT_FOR_JOB;
+        let job = job(until);
+        let place = timeout_at(began + WAIT_FOR_CONNECTION, places.clone().acquire_owned()).await;
+        let place = place.map_err(|_| unavailable("no connection was free in time"))?.map_err(unavailable)?;
+        let wait = WAIT_FOR_CONNECTION.saturating_sub(began.elapsed());
+        let work = self.on_pool(wait, move |c| {
+            // Kept until the job has ended, whenever that is.
+            let _place = place;
+            job(c)
+        });
+        timeout_at(until, work).await.unwrap_or_else(|_| {
+            self.doubt.begin();
+            Err(unavailable("it was silent for too long"))
+        })
+    }
+
+    async fn on_pool<T, F>(&self, wait: Duration, job: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
         let store = self.clone();
-        let work = move || store.on(&mut *store.reads.get().map_err(unavailable)?, job);
+        let work = move || store.on(&mut *store.reads.get_timeout(wait).map_err(unavailable)?, job);
         tokio::task::spawn_blocking(work).await.map_err(unavailable)?
     }
 

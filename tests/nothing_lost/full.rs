@@ -25,16 +25,23 @@ use tokio::time::sleep;
 pub struct Stage {
     pub visitor: Visitor,
     code: String,
+    access: String,
     refresh: String,
 }
+
+/// A database that can't write: so long until it is said. One that does not answer at all has a bound of its own.
+const SOON: Duration = Duration::from_secs(10);
+/// Until everything goes on once it can.
+const BACK: Duration = Duration::from_secs(5);
 
 impl Stage {
     pub async fn of(provider: &Provider) -> Self {
         let mut visitor = Visitor::new(&Visitor::http(), &provider.place.address(), "10.0.0.1");
         let code = visitor.sign_in(&Request::new(), "person0").await.unwrap().answer()["code"].clone();
-        let mut stage = Self { visitor, code, refresh: String::new() };
+        let mut stage = Self { visitor, code, access: String::new(), refresh: String::new() };
         let bought: Value = serde_json::from_str(&stage.redeem().await.body).unwrap();
-        stage.refresh = bought["refresh_token"].as_str().unwrap().to_owned();
+        let text = |name: &str| bought[name].as_str().unwrap().to_owned();
+        (stage.access, stage.refresh) = (text("access_token"), text("refresh_token"));
         stage.code = stage.silent().await.answer()["code"].clone();
         stage
     }
@@ -62,25 +69,66 @@ impl Stage {
         self.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &self.refresh)]).await
     }
 
+    async fn revoke(&self) -> Reply {
+        self.post("/revoke", &[("token", &self.refresh)]).await
+    }
+
+    async fn introspect(&self, token: &str) -> Reply {
+        self.post("/introspect", &[("token", token)]).await
+    }
+
+    async fn userinfo(&self) -> Reply {
+        self.visitor.clone().get_with(&self.access, "/userinfo").await.unwrap()
+    }
+
     async fn is_active(&self) -> bool {
-        let reply = self.post("/introspect", &[("token", &self.refresh)]).await;
+        let reply = self.introspect(&self.refresh).await;
         serde_json::from_str::<Value>(&reply.body).unwrap()["active"].as_bool().unwrap()
+    }
+
+    /// Whoever keeps decisions in memory has these from now on.
+    pub async fn the_access_token_is_seen(&self) {
+        for _ in 0..2 {
+            assert!(self.introspect(&self.access).await.body.contains("\"active\":true"));
+            assert_eq!(self.userinfo().await.status, 200);
+        }
+    }
+
+    /// The answers to whatever needs the database, all asked for at once.
+    pub async fn everything_at_once(&mut self) -> Vec<Reply> {
+        let (mut page, mut state, stage) = (self.visitor.clone(), self.visitor.clone(), self.clone());
+        let (silent, code, refresh, revoked, active, claims, page, state) = tokio::join!(
+            self.silent(),
+            stage.redeem(),
+            stage.refresh(),
+            stage.revoke(),
+            stage.introspect(&stage.access),
+            stage.userinfo(),
+            page.get("/"),
+            state.get("/readyz"),
+        );
+        vec![silent, code, refresh, revoked, active, claims, page.unwrap(), state.unwrap()]
     }
 
     /// Whatever has to be written is "not now", and was not done.
     async fn nothing_is_done(&mut self) {
         let began = Instant::now();
-        for reply in [
-            self.silent().await,
-            self.redeem().await,
-            self.refresh().await,
-            self.post("/revoke", &[("token", &self.refresh)]).await,
-        ] {
+        for reply in [self.silent().await, self.redeem().await, self.refresh().await, self.revoke().await] {
             is_unavailable(&reply);
         }
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
         assert!(self.is_active().await, "neither used nor revoked, whatever was asked");
         self.what_is_only_read_goes_on().await;
+    }
+
+    /// While others wait.
+    pub async fn what_needs_no_database_is_there_at_once(&mut self) {
+        sleep(Duration::from_millis(200)).await;
+        let began = Instant::now();
+        for path in ["/.well-known/openid-configuration", "/jwks", "/healthz"] {
+            assert_eq!(self.visitor.get(path).await.unwrap().status, 200, "{path}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     }
 
     async fn what_is_only_read_goes_on(&mut self) {
@@ -91,13 +139,15 @@ impl Stage {
 
     /// And what was not done can be done now.
     pub async fn everything_goes_on(&mut self) {
+        let began = Instant::now();
         assert_eq!(self.silent().await.outcome(), "code");
         assert_eq!(self.redeem().await.status, 200, "the code was not spent");
         assert_eq!(self.refresh().await.status, 200, "nor the refresh token");
-        assert_eq!(self.post("/revoke", &[("token", &self.refresh)]).await.status, 200);
+        assert_eq!(self.revoke().await.status, 200);
         assert!(!self.is_active().await);
         let mut other = Visitor::new(&Visitor::http(), &self.visitor.address, "10.0.0.3");
         assert_eq!(other.sign_in(&Request::new(), "person0").await.unwrap().outcome(), "code");
+        assert!(began.elapsed() < BACK, "{:?}", began.elapsed());
     }
 }
 
@@ -122,7 +172,7 @@ async fn is_not_ready(visitor: &mut Visitor) {
 pub async fn ready(visitor: &mut Visitor) -> Duration {
     let began = Instant::now();
     while visitor.get("/readyz").await.unwrap().status != 200 {
-        assert!(began.elapsed() < Duration::from_secs(5), "it does not come back by itself");
+        assert!(began.elapsed() < BACK, "it does not come back by itself");
         sleep(Duration::from_millis(20)).await;
     }
     began.elapsed()

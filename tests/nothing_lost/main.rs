@@ -39,10 +39,12 @@ mod crowd;
 mod cuts;
 mod floods;
 mod full;
+mod gone;
 mod held;
 mod kills;
 mod provider;
 mod visitor;
+mod wire;
 mod worker;
 
 use stepgate::base::entropy::SystemEntropy;

@@ -6,6 +6,7 @@ use crate::app::SECRET;
 use crate::database::postgres;
 use crate::program::Place;
 use crate::program::Serving;
+use crate::wire::Wire;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -43,25 +44,39 @@ const SETTINGS: &str = "trusted_proxies = [\"127.0.0.1\"]\n[argon2]\nmemory_kib 
 impl Provider {
     /// With the client `rp` and so many people, `person0` and so on.
     pub fn on(database: &str, people: usize) -> Self {
-        let provider = Self::empty(database);
+        Self::empty(database).with(people)
+    }
+
+    /// On a PostgreSQL to which the program has a way that can be cut; what is looked at here goes straight.
+    pub fn on_wire(people: usize) -> (Self, Wire) {
+        let database = postgres();
+        let wire = Wire::to(&database);
+        (Self::of(&wire.url, &database).with(people), wire)
+    }
+
+    fn with(self, people: usize) -> Self {
         let metadata = json!({
             "client_id": "rp", "client_secret": SECRET, "redirect_uris": [CALLBACK], "skip_consent": true,
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": "client_secret_post",
         });
-        provider.place.says(&["client", "add"], &metadata.to_string());
+        self.place.says(&["client", "add"], &metadata.to_string());
         for n in 0..people {
-            provider.place.says(&["user", "add", &format!("person{n}"), "--password-stdin"], PASSWORD);
+            self.place.says(&["user", "add", &format!("person{n}"), "--password-stdin"], PASSWORD);
         }
-        provider
+        self
     }
 
     /// Nothing was made yet.
     pub fn empty(database: &str) -> Self {
         let url = if database == "SQLite" { "sqlite://var/stepgate.db".into() } else { postgres() };
-        let place = Place::on(&url);
+        Self::of(&url, &url)
+    }
+
+    fn of(url: &str, database: &str) -> Self {
+        let place = Place::on(url);
         fs::write(place.path("stepgate.toml"), SETTINGS).unwrap();
-        Self { place, database: url }
+        Self { place, database: database.to_owned() }
     }
 
     /// Started, and how long until it answers.

@@ -50,6 +50,12 @@ impl Visitor {
         self.sent(request, path).await
     }
 
+    /// With an access token.
+    pub async fn get_with(&mut self, token: &str, path: &str) -> Result<Reply> {
+        let request = self.http.get(format!("{}{path}", self.address)).bearer_auth(token);
+        self.sent(request, path).await
+    }
+
     pub async fn open(&mut self, path: &str) -> Result<Reply> {
         let reply = self.get(path).await?;
         self.follow(reply).await

@@ -1,10 +1,13 @@
 use crate::NOW;
 use crate::database::databases;
+use crate::database::postgresql;
 use crate::database::sqlite;
 use futures_util::future::join;
 use futures_util::future::join_all;
 use futures_util::future::join4;
 use std::sync::mpsc;
+use std::time::Duration;
+use std::time::Instant;
 use stepgate::base::id::CredentialId;
 use stepgate::base::id::UserId;
 use stepgate::store::Store;
@@ -16,6 +19,9 @@ use stepgate::store::credentials::Credential;
 use stepgate::store::credentials::Kind;
 use stepgate::store::keys;
 use stepgate::store::migrate::migrate;
+use tokio::runtime::Builder;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 #[tokio::test]
 async fn a_failed_job_leaves_nothing_and_its_neighbours_stay() {
@@ -93,6 +99,41 @@ async fn a_panicking_job_leaves_nothing_and_the_next_one_goes_on() {
         db.store.write(|c| keys::record(c, "kept", "RS256", NOW)).await.unwrap();
         assert_eq!(db.store.read(keys::recorded).await.unwrap().signing, ["kept"], "{}", db.name);
     }
+}
+
+#[tokio::test]
+async fn what_its_caller_was_told_is_not_known_to_be_done_is_not_done_afterwards() {
+    let db = postgresql();
+    let late = db.store.write(|c| {
+        keys::record(c, "late", "RS256", NOW)?;
+        // Each is short enough for the database.
+        c.batch_execute("SELECT pg_sleep(8)")?;
+        c.batch_execute("SELECT pg_sleep(8)")
+    });
+    assert!(matches!(late.await, Err(StoreError::Unavailable(_))));
+    // Waits until the other transaction has ended, either way.
+    db.store.write(|c| c.batch_execute("LOCK TABLE keys IN ACCESS EXCLUSIVE MODE")).await.unwrap();
+    assert!(db.store.read(keys::recorded).await.unwrap().signing.is_empty());
+}
+
+/// In the others passwords are verified.
+#[test]
+fn jobs_that_hang_have_a_thread_for_each_connection_and_those_behind_them_none() {
+    const CONNECTIONS: usize = 16;
+    let db = postgresql();
+    let runtime = Builder::new_multi_thread().max_blocking_threads(CONNECTIONS + 1).enable_time().build();
+    runtime.unwrap().block_on(async {
+        let jobs = (0..2 * CONNECTIONS).map(|_| db.store.read(|c| c.batch_execute("SELECT pg_sleep(1)")));
+        let beside = async {
+            sleep(Duration::from_millis(100)).await;
+            let began = Instant::now();
+            spawn_blocking(|| ()).await.unwrap();
+            began.elapsed()
+        };
+        let (done, waited) = join(join_all(jobs), beside).await;
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
+        assert!(waited < Duration::from_millis(500), "{waited:?}");
+    });
 }
 
 #[tokio::test]
