@@ -11,6 +11,8 @@ use diesel::r2d2::Error;
 use diesel::r2d2::ManageConnection;
 use diesel::result::Error as Refused;
 use diesel::sqlite::SqliteConnection;
+use rustix::fs::Access;
+use rustix::fs::access;
 use std::fmt;
 use std::fs::DirBuilder;
 use std::fs::OpenOptions;
@@ -202,6 +204,9 @@ fn sqlite(path: &Path, read_only: bool) -> Result<SqliteConnection, Error> {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => return Err(refused(why)),
         _ => {}
     }
+    if !read_only {
+        may_be_written_to(path).map_err(refused)?;
+    }
     let mut c = SqliteConnection::establish(&path.to_string_lossy()).map_err(Error::ConnectionError)?;
     c.batch_execute(
         "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
@@ -219,6 +224,20 @@ fn sqlite(path: &Path, read_only: bool) -> Result<SqliteConnection, Error> {
         c.batch_execute("PRAGMA query_only = ON; PRAGMA busy_timeout = 1000;").map_err(Error::QueryError)?;
     }
     Ok(c)
+}
+
+/// SQLite opens what it may only read, and refuses each write; the log that it leaves there may not be written to by anybody later.
+fn may_be_written_to(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for place in [folder, path] {
+        access(place, Access::WRITE_OK).map_err(|why| {
+            std::io::Error::other(format!(
+                "{} may not be written to ({why}); file and folder must belong to the user as whom Stepgate runs",
+                place.display()
+            ))
+        })?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ use writer::Writer;
 pub struct Store {
     reads: Pool<Manager>,
     writes: Writes,
-    /// The last write failed, or one since the last that was made to find out.
+    /// A job failed since the last write that was made to find out.
     failing: Arc<AtomicBool>,
     doubt: Doubt,
     pub crowd: Crowd,
@@ -153,14 +153,15 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Conn) -> QueryResult<T> + Send + 'static,
     {
-        if let Writes::Pool(places) = &self.writes {
-            return self.in_time(places, |_| job).await;
-        }
-        // Of SQLite a small look-up costs less than the way to another thread and back; who would wait for a connection goes there.
-        match self.reads.try_get() {
-            Some(mut c) => self.on(&mut c, job),
-            None => self.on_pool(WAIT_FOR_CONNECTION, job).await,
-        }
+        let read = match &self.writes {
+            Writes::Pool(places) => self.in_time(places, |_| job).await,
+            // Of SQLite a small look-up costs less than the way to another thread and back; who would wait for a connection goes there.
+            Writes::One(_) => match self.reads.try_get() {
+                Some(mut c) => self.on(&mut c, job),
+                None => self.on_pool(WAIT_FOR_CONNECTION, job).await,
+            },
+        };
+        self.noted(read)
     }
 
     /// Runs `job` in a transaction and answers once it is durable; an error leaves nothing behind.
@@ -176,14 +177,11 @@ impl Store {
                 self.in_time(places, bounded).await
             }
         };
-        if let Err(StoreError::Unavailable(_) | StoreError::Query(_)) = written {
-            self.failing.store(true, Ordering::Relaxed);
-        }
-        written
+        self.noted(written)
     }
 
-    /// Whether the database answers; and, where a write has failed, whether it takes one: a full disk can still be read. Only
-    /// then is anything written (attack: whoever may ask could fill the disk); `once` is a name that nobody had before.
+    /// Whether the database answers; and, where a job has failed, whether it takes a write: a full disk can still be read, and
+    /// where every table is locked, a question about none is answered. Only then is anything written (attack: whoever may ask could fill the disk); `once` is a name that nobody had before.
     pub async fn ready(&self, once: SecretHash, now: Time) -> Result<(), StoreError> {
         self.read(|c| c.batch_execute("SELECT 1")).await?;
         if self.failing.load(Ordering::Relaxed) {
@@ -191,6 +189,13 @@ impl Store {
             self.failing.store(false, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    fn noted<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Unavailable(_) | StoreError::Query(_)) = done {
+            self.failing.store(true, Ordering::Relaxed);
+        }
+        done
     }
 
     /// The answer of the job that is made of the moment until when it may take, or nothing by then. Who was told so asks again: from

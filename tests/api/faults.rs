@@ -108,7 +108,13 @@ async fn a_file_that_somebody_holds_locked_is_503_in_time_and_good_again_after()
     assert!(began.elapsed() < Duration::from_secs(13), "{:?}", began.elapsed());
     // What only reads goes on.
     assert_eq!(browser.get("/").await.page(), "home");
+    for path in ["/.well-known/openid-configuration", "/jwks", "/healthz"] {
+        assert_eq!(browser.get(path).await.status, 200, "{path}");
+    }
+    let state = browser.get("/readyz").await;
+    assert!(is_unavailable(&state), "{state:?}");
     holder.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(browser.get("/readyz").await.status, 200);
     assert_eq!(browser.get(&Request::new().path()).await.outcome(), "code");
 }
 

@@ -4,6 +4,7 @@ use crate::full::CUT;
 use crate::full::Stage;
 use crate::full::is_unavailable;
 use crate::full::ready;
+use crate::full::what_needs_no_database_is_there_at_once;
 use crate::provider::Provider;
 use crate::times;
 use crate::visitor::Visitor;
@@ -26,18 +27,22 @@ async fn connections_that_are_cut_under_load_lose_nothing_that_was_answered() {
     let workers = (0..16).map(|n| Worker::new(&http, &address, n, 8).through_outages(&enough));
     let mut workers = workers.collect::<Vec<_>>();
     let mut visitor = Visitor::new(&http, &address, "10.0.0.4");
-    let mut slowest = Duration::ZERO;
+    let (mut slowest, mut in_transactions) = (Duration::ZERO, 0);
     let cuts = times("STEPGATE_CUTS", 15);
     for _ in 0..cuts {
         enough.store(false, Ordering::Relaxed);
         let cut = async {
             for _ in 0..3 {
                 sleep(Duration::from_micros(30_000 + crate::any(100_000))).await;
-                provider.run(CUT);
+                in_transactions += provider.number(CUT);
             }
             enough.store(true, Ordering::Relaxed);
         };
-        tokio::join!(cut, join_all(workers.iter_mut().map(Worker::work_again_and_again)));
+        tokio::join!(
+            cut,
+            join_all(workers.iter_mut().map(Worker::work_again_and_again)),
+            what_needs_no_database_is_there_at_once(&mut visitor),
+        );
         slowest = slowest.max(ready(&mut visitor).await);
         // All of the sixteen connections are good again, or are made anew.
         join_all(workers.iter_mut().map(Worker::look)).await;
@@ -45,7 +50,15 @@ async fn connections_that_are_cut_under_load_lose_nothing_that_was_answered() {
     join_all(workers.iter_mut().map(Worker::look_at_all)).await;
     provider.is_whole();
     let answered = workers.iter().map(|worker| worker.answered.load(Ordering::Relaxed)).sum::<usize>();
-    println!("{answered} writes answered, {cuts} times three cuts, ready again after {slowest:?} at most");
+    let outages = workers.iter().map(|worker| worker.outages_seen).sum::<usize>();
+    println!(
+        "{answered} writes answered, {cuts} times three cuts of {in_transactions} transactions, seen as {outages} outages, \
+         ready again after {slowest:?} at most"
+    );
+    assert!(
+        in_transactions > 0 && outages > 0,
+        "{in_transactions} transactions were cut, {outages} outages seen"
+    );
     assert!(answered > 5 * cuts, "{answered} writes answered are too few to show anything");
 }
 
@@ -82,19 +95,47 @@ async fn a_table_that_somebody_holds_locked_is_503_in_time_and_good_again_after(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_everything_is_locked_it_is_not_ready_until_it_is_free() {
+    let provider = Provider::on("PostgreSQL", 1);
+    let (_serving, _) = provider.serve();
+    let mut stage = Stage::of(&provider).await;
+    let mut holder = provider.postgres();
+    holder.batch_execute("BEGIN").unwrap();
+    holder.batch_execute(&of_each_table("LOCK TABLE %I IN ACCESS EXCLUSIVE MODE")).unwrap();
+    everybody_is_told_in_time(&mut stage).await;
+    is_unavailable(&stage.visitor.get("/readyz").await.unwrap());
+    holder.batch_execute("ROLLBACK").unwrap();
+    ready(&mut stage.visitor).await;
+    stage.everything_goes_on().await;
+    provider.is_whole();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_takes_its_time_is_503_in_time_and_good_again_after() {
     let provider = Provider::on("PostgreSQL", 1);
     let (_serving, _) = provider.serve();
     let mut stage = Stage::of(&provider).await;
     provider.run(
-        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$; \
-         CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON grants FOR EACH ROW EXECUTE FUNCTION slow()",
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$",
     );
+    provider.run(&of_each_table(
+        "CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON %I FOR EACH ROW EXECUTE FUNCTION slow()",
+    ));
     everybody_is_told_in_time(&mut stage).await;
-    provider.run("DROP TRIGGER slow ON grants");
+    is_unavailable(&stage.visitor.get("/readyz").await.unwrap());
+    provider.run("DROP FUNCTION slow CASCADE");
     ready(&mut stage.visitor).await;
     stage.everything_goes_on().await;
     provider.is_whole();
+}
+
+/// The statement for one table, for each.
+fn of_each_table(statement: &str) -> String {
+    format!(
+        "DO $$ DECLARE name text; BEGIN \
+         FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP \
+         EXECUTE format('{statement}', name); END LOOP; END $$"
+    )
 }
 
 async fn everybody_is_told_in_time(stage: &mut Stage) {
@@ -110,7 +151,8 @@ async fn everybody_is_told_in_time(stage: &mut Stage) {
         }
     });
     let told = join_all(all);
-    let (told, ()) = tokio::join!(told, stage.what_needs_no_database_is_there_at_once());
+    let (told, ()) = tokio::join!(told, what_needs_no_database_is_there_at_once(&mut stage.visitor));
     told.iter().for_each(is_unavailable);
-    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+    println!("told after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }

@@ -6,6 +6,7 @@ use crate::app::CALLBACK;
 use crate::app::PASSWORD;
 use crate::app::SECRET;
 use crate::browser::Reply;
+use crate::program::Serving;
 use crate::provider::Provider;
 use crate::relying_party::Request;
 use crate::relying_party::VERIFIER;
@@ -14,7 +15,16 @@ use crate::worker::Worker;
 use diesel::connection::SimpleConnection;
 use futures_util::future::join_all;
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::fs::Permissions;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -121,16 +131,6 @@ impl Stage {
         self.what_is_only_read_goes_on().await;
     }
 
-    /// While others wait.
-    pub async fn what_needs_no_database_is_there_at_once(&mut self) {
-        sleep(Duration::from_millis(200)).await;
-        let began = Instant::now();
-        for path in ["/.well-known/openid-configuration", "/jwks", "/healthz"] {
-            assert_eq!(self.visitor.get(path).await.unwrap().status, 200, "{path}");
-        }
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    }
-
     async fn what_is_only_read_goes_on(&mut self) {
         for path in ["/.well-known/openid-configuration", "/jwks", "/healthz", "/"] {
             assert_eq!(self.visitor.get(path).await.unwrap().status, 200, "{path}");
@@ -153,6 +153,16 @@ impl Stage {
 
 pub fn is_unavailable(reply: &Reply) {
     assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "5"), "{reply:?}");
+}
+
+/// While others wait.
+pub async fn what_needs_no_database_is_there_at_once(visitor: &mut Visitor) {
+    sleep(Duration::from_millis(200)).await;
+    let began = Instant::now();
+    for path in ["/.well-known/openid-configuration", "/jwks", "/healthz"] {
+        assert_eq!(visitor.get(path).await.unwrap().status, 200, "{path}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 /// Where a little room is left that is too little for others, asking uses it up.
@@ -178,9 +188,10 @@ pub async fn ready(visitor: &mut Visitor) -> Duration {
     began.elapsed()
 }
 
-/// Every connection to this database but our own.
-pub const CUT: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-     WHERE datname = current_database() AND pid <> pg_backend_pid()";
+/// Every connection to this database but our own; says in how many of them a transaction was open.
+pub const CUT: &str = "SELECT count(*) FILTER (WHERE open AND cut) FROM \
+     (SELECT xact_start IS NOT NULL AS open, pg_terminate_backend(pid) AS cut FROM pg_stat_activity \
+     WHERE datname = current_database() AND pid <> pg_backend_pid()) AS others";
 
 /// The size that no file of the process may grow past.
 fn limit(process: u32, size: &str) {
@@ -217,6 +228,54 @@ async fn a_full_disk_is_told_loses_nothing_and_is_over_once_there_is_room() {
     stage.everything_goes_on().await;
     join_all(workers.iter_mut().map(Worker::look_at_all)).await;
     provider.is_whole();
+}
+
+#[test]
+fn a_sqlite_file_that_may_not_be_written_to_stops_the_start_and_gets_nothing_beside_it() {
+    let provider = Provider::on("SQLite", 0);
+    let (folder, file) = (provider.place.path("var"), provider.place.path("var/stepgate.db"));
+    for (locked, closed, open) in [(&file, 0o444, 0o600), (&folder, 0o555, 0o700)] {
+        fs::set_permissions(locked, Permissions::from_mode(closed)).unwrap();
+        let before = names(&folder);
+        for command in ["serve", "migrate"] {
+            let mut command = Serving(unprivileged(&provider.place.command(&[command])).spawn().unwrap());
+            let began = Instant::now();
+            while command.0.try_wait().unwrap().is_none() {
+                assert!(began.elapsed() < Duration::from_secs(10), "it runs");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let mut said = String::new();
+            command.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            let name = locked.strip_prefix(provider.place.folder.path()).unwrap().display();
+            let expected = format!(
+                "stepgate: The database sqlite://var/stepgate.db can't be prepared: the database does not answer: \
+                 {name} may not be written to (Permission denied (os error 13)); \
+                 file and folder must belong to the user as whom Stepgate runs\n"
+            );
+            assert_eq!((command.0.wait().unwrap().success(), said), (false, expected));
+        }
+        assert_eq!(names(&folder), before);
+        fs::set_permissions(locked, Permissions::from_mode(open)).unwrap();
+    }
+    provider.serve();
+    provider.is_whole();
+}
+
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+}
+
+/// By somebody for whom the modes of files hold: whoever runs the tests, root without its privileges.
+fn unprivileged(command: &Command) -> Command {
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let mut run = Command::new(if is_root { "setpriv" } else { "env" });
+    if is_root {
+        run.args(["--bounding-set=-all", "--inh-caps=-all"]);
+    }
+    run.arg(command.get_program()).args(command.get_args()).current_dir(command.get_current_dir().unwrap());
+    run.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    run
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ use crate::app::PASSWORD;
 use crate::full::Stage;
 use crate::full::is_unavailable;
 use crate::full::ready;
+use crate::full::what_needs_no_database_is_there_at_once;
 use crate::provider::Provider;
 use diesel::connection::SimpleConnection;
 use futures_util::future::join_all;
@@ -87,7 +88,7 @@ async fn everybody_is_told(stage: &mut Stage, in_time: Duration) {
     let began = Instant::now();
     let stages = (0..EACH).map(|_| stage.clone()).collect::<Vec<_>>();
     let told = join_all(stages.into_iter().map(|mut stage| async move { stage.everything_at_once().await }));
-    let (told, ()) = tokio::join!(told, stage.what_needs_no_database_is_there_at_once());
+    let (told, ()) = tokio::join!(told, what_needs_no_database_is_there_at_once(&mut stage.visitor));
     told.iter().flatten().for_each(is_unavailable);
     println!("{} were told after {:?}", told.iter().flatten().count(), began.elapsed());
     assert!(began.elapsed() < in_time, "{:?}", began.elapsed());

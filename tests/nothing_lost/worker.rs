@@ -35,6 +35,8 @@ pub struct Worker {
     pub answered: Arc<AtomicUsize>,
     /// Codes whose redemption had been done and was not answered.
     pub unanswered: Vec<String>,
+    /// Outages that it went on after.
+    pub outages_seen: usize,
     /// An outage may also be "not now"; and when it has been enough of them.
     outages: Option<Arc<AtomicBool>>,
 }
@@ -84,6 +86,7 @@ impl Worker {
             asked: Asked::Nothing,
             answered: Arc::default(),
             unanswered: Vec::new(),
+            outages_seen: 0,
             outages: None,
         }
     }
@@ -103,8 +106,11 @@ impl Worker {
     pub async fn work_again_and_again(&mut self) {
         let enough = self.outages.clone().unwrap();
         while !enough.load(Ordering::Relaxed) {
-            if self.turn().await.is_err() && !matches!(self.asked, Asked::Nothing) {
-                return;
+            if self.turn().await.is_err() {
+                self.outages_seen += 1;
+                if !matches!(self.asked, Asked::Nothing) {
+                    return;
+                }
             }
         }
     }
