@@ -116,7 +116,7 @@ impl Round {
         let Self { idle, still_open, memory, memory_held, .. } = *self;
         assert!(still_open * 10 >= idle * 9, "{still_open} of {idle} are open");
         for (name, count) in &self.sent {
-            assert!(*count >= 10, "{name}: {count}");
+            assert!(*count >= LANES, "{name}: {count}");
         }
         // Those who come again are there twice for a while: memory that is free is given back some seconds later.
         assert!(self.peak < self.peak_before + 20 * 1024 + idle * 20, "{self:?}");
