@@ -173,7 +173,7 @@ async fn refresh_tokens_live_thirty_days_unused_and_180_in_all() {
 #[tokio::test]
 async fn what_the_last_refresh_of_a_family_gives_lives_as_long_as_it_says() {
     for database in databases() {
-        let app = TestApp::on(database, "").await;
+        let app = TestApp::on(database, "lifetimes.id_token = \"10m\"").await;
         let offline = json!({"skip_consent": true});
         let (_, mut tokens) = first_tokens(&app, offline, "openid offline_access").await;
         let mut before = String::new();
