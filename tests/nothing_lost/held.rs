@@ -70,12 +70,12 @@ impl Held {
 }
 
 impl Manner {
-    /// Half of them are silent.
+    /// Half of them are silent, a tenth is slow.
     fn of(n: usize) -> Self {
-        match n % 6 {
-            1 => Self::HalfAHead,
-            3 => Self::SlowHead,
-            5 => Self::SlowBody,
+        match n % 20 {
+            7 => Self::SlowHead,
+            17 => Self::SlowBody,
+            odd if odd % 2 == 1 => Self::HalfAHead,
             _ => Self::Silent,
         }
     }
