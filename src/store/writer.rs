@@ -41,7 +41,7 @@ enum Place {
 }
 
 const WAITING: usize = 4096;
-const COMPANY: Duration = Duration::from_millis(5);
+const COMPANY: Duration = Duration::from_millis(10);
 const BATCH: usize = 256;
 
 impl Writer {
