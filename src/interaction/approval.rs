@@ -77,11 +77,9 @@ pub async fn approve(app: &App, on: &Interaction, person: &Person) -> Result<(),
     let expires_at = on.expires_at(app, now);
     app.store
         .write(move |c| {
-            if interactions::advance(c, &row, &progress, expires_at)? {
-                consents::add(c, &user, &approval.client, &scopes, now)?;
-                audit::append(c, &entry)?;
-            }
-            Ok(())
+            interactions::advance(c, &row, &progress, expires_at)?;
+            consents::add(c, &user, &approval.client, &scopes, now)?;
+            audit::append(c, &entry)
         })
         .await
 }
@@ -95,9 +93,9 @@ pub async fn refuse(app: &App, on: &Interaction, person: &Person) -> Result<(), 
     let progress = super::json(&Progress { refused: true, ..on.progress.clone() })?;
     let expires_at = on.expires_at(app, now);
     app.store
-        .write(move |c| match interactions::advance(c, &row, &progress, expires_at)? {
-            true => audit::append(c, &entry),
-            false => Ok(()),
+        .write(move |c| {
+            interactions::advance(c, &row, &progress, expires_at)?;
+            audit::append(c, &entry)
         })
         .await
 }

@@ -22,7 +22,6 @@ use crate::store::credentials;
 use crate::store::credentials::Credential;
 use crate::store::credentials::Kind;
 use crate::store::interactions;
-use crate::store::lost;
 use crate::store::users;
 use crate::store::users::Added;
 use crate::store::users::LoginName;
@@ -84,16 +83,10 @@ async fn add(app: &App, on: &Interaction, name: LoginName, secret: String) -> Re
         }
         credentials::insert(c, &user, &credential)?;
         audit::append(c, &entry)?;
-        match interactions::advance(c, &row, &progress, expires_at)? {
-            true => Ok(Added::Done),
-            false => lost(),
-        }
+        interactions::advance(c, &row, &progress, expires_at)?;
+        Ok(Added::Done)
     });
-    match added.await {
-        // Another form of this step was first: no account was made, and the page that stands is shown.
-        Err(crate::store::StoreError::Lost) => Ok(Added::Done),
-        added => Ok(added?),
-    }
+    Ok(added.await?)
 }
 
 async fn told(

@@ -125,10 +125,7 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
 /// An authenticator made a key pair; what it answered is verified and kept.
 pub async fn key(app: &App, on: &Interaction, person: &Person, answer: Answer<'_>) -> Result<(), ProveError> {
     let tried = on.progress.tried(Method::Webauthn, None);
-    let Some((row, state)) = passkey::take(app, on, tried.clone(), answer.ceremony, REGISTRATION).await?
-    else {
-        return Ok(());
-    };
+    let (row, state) = passkey::take(app, on, tried.clone(), answer.ceremony, REGISTRATION).await?;
     let (Some(state), Some(passkeys)) = (state, &app.passkeys) else { return Ok(()) };
     let Registered { kind, lookup, stored, detail } =
         match passkeys.finish_registration(&state, answer.credential) {
@@ -171,12 +168,12 @@ async fn add(
             audit::append(c, &entry)?;
             letter.iter().try_for_each(|letter| letter.post(c))?;
         }
-        match interactions::advance(c, &row, if added { &progress } else { &taken }, expires_at)? {
-            true => ground.stands(c, now),
-            false => crate::store::lost(),
-        }
+        interactions::advance(c, &row, if added { &progress } else { &taken }, expires_at)?;
+        ground.stands(c, now)
     });
-    done(app, added.await)
+    added.await?;
+    app.mail_waiting.notify_one();
+    Ok(())
 }
 
 /// It waits until its time has come; whoever reads the mail can cancel it until then.
@@ -212,23 +209,12 @@ async fn stand_by(
         } else {
             &waits
         };
-        match interactions::advance(c, &row, progress, expires_at)? {
-            true => ground.stands(c, now),
-            false => crate::store::lost(),
-        }
+        interactions::advance(c, &row, progress, expires_at)?;
+        ground.stands(c, now)
     });
-    done(app, written.await)
-}
-
-fn done(app: &App, written: Result<(), StoreError>) -> Result<(), ProveError> {
-    match written {
-        // Another form of this step was first: nothing was done here.
-        Ok(()) | Err(StoreError::Lost) => {
-            app.mail_waiting.notify_one();
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
-    }
+    written.await?;
+    app.mail_waiting.notify_one();
+    Ok(())
 }
 
 /// The password that shall take the place of the old one. It does with the answer, in the transaction of the proofs for it.
@@ -267,9 +253,7 @@ pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Result<
     let (row, user, expires_at) = (on.row.clone(), person.user.clone(), on.expires_at(app, now));
     let ground = Ground::of(on, &person.user);
     let kept = app.store.write(move |c| {
-        if !interactions::advance(c, &row, &progress, expires_at)? {
-            return crate::store::lost();
-        }
+        interactions::advance(c, &row, &progress, expires_at)?;
         ground.stands(c, now)?;
         for old in credentials::of_user(c, &user)?.iter().filter(|old| old.kind == Kind::Recovery) {
             credentials::take_away(c, &user, &old.id, now)?;
@@ -279,7 +263,9 @@ pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Result<
         letter.iter().try_for_each(|letter| letter.post(c))?;
         audit::append(c, &entry)
     });
-    done(app, kept.await)
+    kept.await?;
+    app.mail_waiting.notify_one();
+    Ok(())
 }
 
 fn entry(app: &App, on: &Interaction, person: &Person, what: What) -> Entry {

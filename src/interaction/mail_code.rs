@@ -28,10 +28,8 @@ pub async fn send(app: &App, on: &Interaction, person: &Person, again: bool) -> 
     let progress = super::json(&Progress { mailed: mailed + 1, notice: None, ..on.progress.clone() })?;
     let (row, expires_at) = (on.row.clone(), on.expires_at(app, app.now()));
     let written = app.store.write(move |c| {
-        if interactions::advance(c, &row, &progress, expires_at)? {
-            letter.iter().try_for_each(|letter| letter.post(c))?;
-        }
-        Ok(())
+        interactions::advance(c, &row, &progress, expires_at)?;
+        letter.iter().try_for_each(|letter| letter.post(c))
     });
     written.await?;
     app.mail_waiting.notify_one();

@@ -88,9 +88,7 @@ pub async fn begin(app: &App, on: &Interaction, next: &Next) -> Result<Option<Va
 /// Whose passkey is it, and does it prove itself? Whoever it belongs to is who signs in.
 pub async fn sign_in(app: &App, on: &Interaction, answer: Answer<'_>) -> Result<(), ProveError> {
     let tried = on.progress.tried(Method::Webauthn, on.progress.typed.clone());
-    let Some((row, state)) = take(app, on, tried.clone(), answer.ceremony, SIGN_IN).await? else {
-        return Ok(());
-    };
+    let (row, state) = take(app, on, tried.clone(), answer.ceremony, SIGN_IN).await?;
     let Some(state) = state else { return prove::failed(app, on, Method::Webauthn).await };
     let Ok(presented) = Presented::parse(answer.credential) else {
         return prove::failed(app, on, Method::Webauthn).await;
@@ -128,7 +126,7 @@ pub async fn proof(
     answer: Answer<'_>,
 ) -> Result<(), ProveError> {
     let tried = on.progress.tried(Method::Webauthn, None);
-    let Some((row, state)) = take(app, on, tried, answer.ceremony, PROOF).await? else { return Ok(()) };
+    let (row, state) = take(app, on, tried, answer.ceremony, PROOF).await?;
     let Some(state) = state else { return prove::failed(app, on, Method::Webauthn).await };
     let Ok(presented) = Presented::parse(answer.credential) else {
         return prove::failed(app, on, Method::Webauthn).await;
@@ -153,7 +151,7 @@ pub(super) async fn take(
     tried: Progress,
     ceremony: &str,
     purpose: &'static str,
-) -> Result<Option<(InteractionRow, Option<String>)>, ProveError> {
+) -> Result<(InteractionRow, Option<String>), ProveError> {
     let now = app.now();
     let late = match ceremony.is_empty() {
         true => tried.clone(),
@@ -165,16 +163,10 @@ pub(super) async fn take(
     let taken = app.store.write(move |c| {
         let state = ceremonies::take(c, &ceremony, row.id.as_str(), purpose, now)?;
         let progress = if state.is_some() { &tried } else { &late };
-        match interactions::advance(c, &row, progress, expires_at)? {
-            true => Ok((InteractionRow { step: row.step + 1, ..row }, state)),
-            false => crate::store::lost(),
-        }
+        interactions::advance(c, &row, progress, expires_at)?;
+        Ok((InteractionRow { step: row.step + 1, ..row }, state))
     });
-    match taken.await {
-        Ok(taken) => Ok(Some(taken)),
-        Err(StoreError::Lost) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    Ok(taken.await?)
 }
 
 async fn begin_proof(
@@ -255,21 +247,15 @@ async fn record(
     let progress = super::json(&on.progress.proved(person, proof))?;
     let expires_at = on.expires_at(app, now);
     let written = app.store.write(move |c| {
+        // Removed, or used in this very moment elsewhere.
         if !credentials::used(c, &credential, now, asserted.stored.as_deref(), &detail)? {
             return crate::store::lost();
         }
         audit::append(c, &entry)?;
-        match interactions::advance(c, &row, &progress, expires_at)? {
-            true => Ok(()),
-            false => crate::store::lost(),
-        }
+        interactions::advance(c, &row, &progress, expires_at)
     });
-    match written.await {
-        Ok(()) => app.metrics.proof(Method::Webauthn, "given"),
-        // Removed, used in this very moment elsewhere, or overtaken by another form: the page that stands is shown.
-        Err(StoreError::Lost) => {}
-        Err(error) => return Err(error.into()),
-    }
+    written.await?;
+    app.metrics.proof(Method::Webauthn, "given");
     Ok(())
 }
 

@@ -61,7 +61,7 @@ pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) ->
         None => Try::of_nobody(typed.as_ref(), &on.source),
     };
     let tried = on.progress.tried(Method::Pwd, typed);
-    let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
+    let row = take_step(app, on, tried, &this).await?;
     let wanted = on.ask.need.subject.clone();
     let usable = found.filter(|(user, ..)| !user.disabled && wanted.is_none_or(|wanted| wanted == user.id));
     let (person, credential) = match usable {
@@ -81,7 +81,7 @@ pub async fn password(
     let (credential, at_home) = factor(app, on, &person.user, Kind::Password).await?;
     let this = Try::of_user(Method::Pwd, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Pwd, None);
-    let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
+    let row = take_step(app, on, tried, &this).await?;
     finish_password(app, on, row, this, (Some(person.clone()), credential), password).await
 }
 
@@ -90,7 +90,7 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
     let (credential, at_home) = factor(app, on, &person.user, Kind::Totp).await?;
     let this = Try::of_user(Method::Otp, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Otp, None);
-    let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
+    let row = take_step(app, on, tried, &this).await?;
     let now = app.now();
     let Some(credential) = credential else { return failed(app, on, Method::Otp).await };
     let Some(step) = matching_step(app, &credential, code, now) else {
@@ -104,10 +104,8 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
         }
         this.take_back(c)?;
         audit::append(c, &entry)?;
-        match interactions::advance(c, &row, &progress, expires_at)? {
-            true => Ok(true),
-            false => crate::store::lost(),
-        }
+        interactions::advance(c, &row, &progress, expires_at)?;
+        Ok(true)
     });
     once(app, on, Method::Otp, spent.await).await
 }
@@ -117,7 +115,7 @@ pub async fn recovery(app: &App, on: &Interaction, person: &Person, code: &str) 
     let (set, at_home) = factor(app, on, &person.user, Kind::Recovery).await?;
     let this = Try::of_user(Method::Recovery, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Recovery, None);
-    let Some(row) = take_step(app, on, tried, &this).await? else { return Ok(()) };
+    let row = take_step(app, on, tried, &this).await?;
     let (Some(set), Some(code)) = (set, RecoveryCode::parse(code)) else {
         return failed(app, on, Method::Recovery).await;
     };
@@ -139,10 +137,8 @@ pub async fn recovery(app: &App, on: &Interaction, person: &Person, code: &str) 
         letter.iter().try_for_each(|letter| letter.post(c))?;
         this.take_back(c)?;
         audit::append(c, &entry)?;
-        match interactions::advance(c, &row, &progress, expires_at)? {
-            true => Ok(true),
-            false => crate::store::lost(),
-        }
+        interactions::advance(c, &row, &progress, expires_at)?;
+        Ok(true)
     });
     let spent = spent.await;
     app.mail_waiting.notify_one();
@@ -161,19 +157,18 @@ async fn once(
             app.metrics.proof(method, "given");
             Ok(())
         }
-        Err(StoreError::Lost) => Ok(()),
         Ok(false) => failed(app, on, method).await,
         Err(error) => Err(error.into()),
     }
 }
 
-/// The try is counted, as a failure, before it is judged. `None`: another form took this step.
+/// The try is counted, as a failure, before it is judged.
 async fn take_step(
     app: &App,
     on: &Interaction,
     tried: Progress,
     this: &Try,
-) -> Result<Option<InteractionRow>, ProveError> {
+) -> Result<InteractionRow, ProveError> {
     let now = app.now();
     let (row, json, expires_at, this) =
         (on.row.clone(), json(&tried)?, on.expires_at(app, now), this.clone());
@@ -182,19 +177,16 @@ async fn take_step(
         if let Err(until) = this.count(c, now)? {
             return Ok(Err(until));
         }
-        match interactions::advance(c, &row, &json, expires_at)? {
-            true => Ok(Ok(InteractionRow { step: row.step + 1, ..row })),
-            false => crate::store::lost(),
-        }
+        interactions::advance(c, &row, &json, expires_at)?;
+        Ok(Ok(InteractionRow { step: row.step + 1, ..row }))
     });
     match taken.await {
-        Ok(Ok(row)) => Ok(Some(row)),
+        Ok(Ok(row)) => Ok(row),
         Ok(Err(until)) => {
             app.metrics.proof(method, "braked");
             refused(app, on, &format!("{} braked", method.as_str())).await?;
             Err(ProveError::Braked(until))
         }
-        Err(StoreError::Lost) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -221,17 +213,10 @@ async fn finish_password(
     let given = app.store.write(move |c| {
         this.take_back(c)?;
         audit::append(c, &entry)?;
-        match interactions::advance(c, &row, &progress, expires_at)? {
-            true => Ok(()),
-            false => crate::store::lost(),
-        }
+        interactions::advance(c, &row, &progress, expires_at)
     });
-    match given.await {
-        Ok(()) => app.metrics.proof(Method::Pwd, "given"),
-        // Another form took the step meanwhile, and what it says counts.
-        Err(StoreError::Lost) => {}
-        Err(error) => return Err(error.into()),
-    }
+    given.await?;
+    app.metrics.proof(Method::Pwd, "given");
     Ok(())
 }
 
@@ -242,16 +227,12 @@ async fn not_looked_at(
     row: InteractionRow,
     this: Try,
 ) -> Result<ProveError, StoreError> {
-    let (before, expires_at) = (json(&on.progress)?, on.expires_at(app, app.now()));
-    let undone = app.store.write(move |c| {
-        this.undo(c)?;
-        interactions::advance(c, &row, &before, expires_at)
-    });
-    undone.await?;
+    app.store.write(move |c| this.undo(c)).await?;
+    note(app, on, &row, &on.progress).await?;
     Ok(ProveError::Busy)
 }
 
-/// Says more about a step that was taken.
+/// Says more about a step that was taken, unless another form goes on from there already.
 pub(super) async fn note(
     app: &App,
     on: &Interaction,
@@ -259,7 +240,10 @@ pub(super) async fn note(
     progress: &Progress,
 ) -> Result<(), StoreError> {
     let (row, json, expires_at) = (row.clone(), json(progress)?, on.expires_at(app, app.now()));
-    app.store.write(move |c| interactions::advance(c, &row, &json, expires_at)).await.map(drop)
+    match app.store.write(move |c| interactions::advance(c, &row, &json, expires_at)).await {
+        Err(StoreError::Lost) => Ok(()),
+        noted => noted,
+    }
 }
 
 fn proved(app: &App, on: &Interaction, person: Person, credential: &Credential, now: Time) -> Progress {

@@ -58,9 +58,7 @@ where
     let (ledger, cookie) = Ledger::of(app, &interaction)?;
     let (row, now, methods) = (interaction.row, ledger.now, ledger.opens());
     let followed = app.store.write(move |c| {
-        if !interactions::finish(c, &row, now)? {
-            return lost();
-        }
+        interactions::finish(c, &row, now)?;
         ledger.write(c)?;
         follow(c, &ledger.session)
     });
@@ -74,9 +72,7 @@ pub async fn sign_in(app: &App, interaction: &Interaction) -> Result<Option<Secr
     let (row, expires_at) = (interaction.row.clone(), interaction.expires_at(app, ledger.now));
     let methods = ledger.opens();
     let written = app.store.write(move |c| {
-        if !interactions::advance(c, &row, &progress, expires_at)? {
-            return lost();
-        }
+        interactions::advance(c, &row, &progress, expires_at)?;
         ledger.write(c)
     });
     counted(app, methods, written.await).map(|()| cookie)
@@ -87,9 +83,7 @@ pub async fn end(app: &App, interaction: Interaction, entry: Option<Entry>) -> R
     let (now, row) = (app.now(), interaction.row);
     app.store
         .write(move |c| {
-            if !interactions::finish(c, &row, now)? {
-                return lost();
-            }
+            interactions::finish(c, &row, now)?;
             entry.iter().try_for_each(|entry| audit::append(c, entry))
         })
         .await

@@ -267,10 +267,8 @@ async fn forget(app: &App, interaction: &Interaction, user: &str) -> Result<(), 
     let json = super::json(&interaction.progress)?;
     app.store
         .write(move |c| {
-            if interactions::advance(c, &row, &json, expires_at)? {
-                remembered::forget(c, &browser, &user)?;
-            }
-            Ok(())
+            interactions::advance(c, &row, &json, expires_at)?;
+            remembered::forget(c, &browser, &user)
         })
         .await
 }
@@ -283,10 +281,9 @@ impl Interaction {
     }
 }
 
-/// Takes the step with `progress`; a form of the same step that was faster has taken it already.
+/// Takes the step with `progress`.
 pub async fn save(app: &App, interaction: &Interaction, progress: Progress) -> Result<(), StoreError> {
     let (row, expires_at) = (interaction.row.clone(), interaction.expires_at(app, app.now()));
     let json = super::json(&progress)?;
-    app.store.write(move |c| interactions::advance(c, &row, &json, expires_at)).await?;
-    Ok(())
+    app.store.write(move |c| interactions::advance(c, &row, &json, expires_at)).await
 }

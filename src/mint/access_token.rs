@@ -17,9 +17,9 @@ use serde_json::Value;
 use serde_json::json;
 
 /// What the token opens: one audience, and its scopes.
-pub struct Audience<'a> {
-    pub aud: &'a str,
-    pub scope: &'a TokenList,
+pub struct Audience {
+    pub aud: String,
+    pub scope: TokenList,
     /// What its resource server wants its tokens signed with.
     pub alg: SigningAlg,
 }

@@ -95,8 +95,9 @@ pub fn load(
     }))
 }
 
-/// Takes the step that `row` was read at. Of two forms sent for one step, one is told `true`.
-pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: Time) -> QueryResult<bool> {
+/// Takes the step that `row` was read at. Of two forms sent for one step, one does; the other one's transaction is
+/// [lost](super::lost).
+pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: Time) -> QueryResult<()> {
     let values = (
         interactions::step.eq(row.step + 1),
         interactions::progress.eq(progress),
@@ -104,7 +105,10 @@ pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: T
     );
     let as_read = interactions::id.eq(row.id.as_str()).and(interactions::step.eq(row.step));
     let as_read = as_read.and(interactions::finished_at.is_null());
-    change(interactions::table, as_read, values).run(c).map(|rows| rows == 1)
+    match change(interactions::table, as_read, values).run(c)? {
+        1 => Ok(()),
+        _ => super::lost(),
+    }
 }
 
 /// Finishes whatever is open in a browser about this user; those of others who are signed in beside them go on.
@@ -118,10 +122,13 @@ pub fn finish_of(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) ->
         .map(drop)
 }
 
-/// Finishes the interaction at the step that was read; it is answered once.
-pub fn finish(c: &mut Conn, row: &InteractionRow, now: Time) -> QueryResult<bool> {
+/// Finishes the interaction at the step that was read, likewise: it is answered once.
+pub fn finish(c: &mut Conn, row: &InteractionRow, now: Time) -> QueryResult<()> {
     let as_read = interactions::id.eq(row.id.as_str()).and(interactions::step.eq(row.step));
     let as_read = as_read.and(interactions::finished_at.is_null());
     let values = interactions::finished_at.eq(now.micros());
-    change(interactions::table, as_read, values).run(c).map(|rows| rows == 1)
+    match change(interactions::table, as_read, values).run(c)? {
+        1 => Ok(()),
+        _ => super::lost(),
+    }
 }

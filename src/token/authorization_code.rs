@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::base::secret::GrantSecret;
 use crate::base::time::Time;
 use crate::client::AuthenticatedClient;
+use crate::mint::access_token::Audience;
 use crate::mint::granted::GrantedRequest;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
@@ -47,7 +48,6 @@ pub async fn redeem(
 ) -> Result<Tokens, TokenError> {
     let client = by.client();
     let presented = presented(parameters)?;
-    let wish = presented.wish.clone();
     let (now, id, shared) = (app.now(), client.id.clone(), app.clone());
     let refreshes = client.metadata.grant_types.iter().any(|grant| grant == "refresh_token");
     let kept_until = refreshes.then(|| issue::kept_until(&app.config.lifetimes, now));
@@ -64,8 +64,8 @@ pub async fn redeem(
             return Ok(Err(refused("code replayed")));
         };
         let whole = grant.clone();
-        let basis = match judge(&shared, c, grant, &presented, now)? {
-            Ok(basis) => basis,
+        let (basis, audience) = match judge(&shared, c, grant, &presented, now)? {
+            Ok(buys) => buys,
             Err(refused) => {
                 grants::revoke(c, &whole.id, refused.reason, now)?;
                 let entry = entry.user(&whole.user).session(&whole.session);
@@ -76,14 +76,16 @@ pub async fn redeem(
         let entry = entry.user(&whole.user).session(&whole.session).acr(&basis.stated.acr);
         audit::append(c, &entry)?;
         if !refreshes {
-            return Ok(Ok((basis, None)));
+            return Ok(Ok((basis, audience, None)));
         }
         let token = issue::refresh_token(&shared, &basis.grant, 1);
         issue::write_refresh_token(c, &basis.grant, 1, &token, now)?;
-        Ok(Ok((basis, Some(token))))
+        Ok(Ok((basis, audience, Some(token))))
     });
     match outcome.await? {
-        Ok((basis, refresh_token)) => issue::tokens(app, client, &basis, &wish, true, refresh_token),
+        Ok((basis, audience, refresh_token)) => {
+            issue::tokens(app, client, &basis, &audience, true, refresh_token)
+        }
         Err(Refused { fault, reason, found }) => Err(TokenError::Fault { fault, reason, recorded: found }),
     }
 }
@@ -105,20 +107,22 @@ fn judge(
     grant: Grant,
     presented: &Presented,
     now: Time,
-) -> Written<Result<Basis, Refused>> {
-    let Some(basis) = Basis::of(grant) else { return Ok(Err(refused("grant unreadable"))) };
+) -> Written<Result<(Basis, Audience), Refused>> {
+    let Some(basis) = Basis::of(grant, now) else { return Ok(Err(refused("grant unreadable"))) };
     if presented.redirect_uri.as_ref() != Some(&basis.request.redirect_uri) {
         return Ok(Err(refused("redirect_uri differs")));
     }
     if let Err(reason) = verifier(&basis.request, presented) {
         return Ok(Err(refused(reason)));
     }
-    if let Err(fault) = issue::audience(app, &basis.request, &presented.wish) {
-        return Ok(Err(Refused { fault, ..refused("audience or scope") }));
-    }
+    let audience = match issue::audience(app, &basis.request, &presented.wish) {
+        Ok(audience) => audience,
+        Err(fault) => return Ok(Err(Refused { fault, ..refused("audience or scope") })),
+    };
     // Ages were judged when the code was written; what it rests on must stand still.
     let claims = sessions::standing(c, &basis.grant.session, &basis.stated.events, now)?;
-    Ok(claims.map(|claims| basis.with_claims(&claims)).ok_or_else(|| refused("session or events gone")))
+    let Some(claims) = claims else { return Ok(Err(refused("session or events gone"))) };
+    Ok(Ok((basis.with_claims(&claims), audience)))
 }
 
 fn verifier(request: &GrantedRequest, presented: &Presented) -> Result<(), &'static str> {

@@ -25,22 +25,24 @@ pub async fn grant(app: &App, client: &Client, parameters: &Parameters) -> Resul
     let wish = Wish::parse(parameters)?;
     let asked = wish.scope.unwrap_or_default();
     let own = |scope: &str| client.metadata.scope.as_ref().is_none_or(|own| own.contains(scope));
-    let (aud, scope, alg) = match wish.resource {
-        None => (app.config.issuer.as_str().to_owned(), TokenList::default(), SigningAlg::of_access_tokens()),
+    let audience = match wish.resource {
+        None => Audience {
+            aud: app.config.issuer.as_str().to_owned(),
+            scope: TokenList::default(),
+            alg: SigningAlg::of_access_tokens(),
+        },
         Some(resource) => {
             let server = resource_server(app, &resource).await?;
             let defined = |scope: &str| server.scopes_supported.iter().any(|known| known == scope);
             let scope = asked.filtered(|scope| own(scope) && defined(scope));
-            (resource, scope, server.access_token_signed_response_alg)
+            Audience { aud: resource, scope, alg: server.access_token_signed_response_alg }
         }
     };
-    let access_token =
-        access_token::mint_for_client(app, &client.id, &Audience { aud: &aud, scope: &scope, alg })?;
     Ok(Tokens {
-        access_token,
+        access_token: access_token::mint_for_client(app, &client.id, &audience)?,
         token_type: "Bearer",
         expires_in: app.config.lifetimes.access_token.0,
-        scope: scope.to_string(),
+        scope: audience.scope.to_string(),
         id_token: None,
         refresh_token: None,
     })

@@ -52,10 +52,12 @@ const IDLE: Seconds = Seconds::days(30);
 const WHOLE: Seconds = Seconds::days(180);
 
 impl Basis {
-    /// Without the user's claims. `None`, with a line in the log, for a grant that this version can't read.
-    pub fn of(grant: Grant) -> Option<Self> {
+    /// Without the user's claims. `None`, with a line in the log, for a grant that this version can't read. Nothing was proved later
+    /// than now, whatever a clock said that was set back since, or that of an instance beside this one.
+    pub fn of(grant: Grant, now: Time) -> Option<Self> {
         let request = granted::read::<GrantedRequest>(&grant.request)?;
-        let stated = granted::read::<Stated>(&grant.assurance)?;
+        let mut stated = granted::read::<Stated>(&grant.assurance)?;
+        stated.auth_time = stated.auth_time.min(now);
         Some(Self { grant, request, stated, user_claims: Map::new() })
     }
 
@@ -77,21 +79,17 @@ impl Wish {
     }
 }
 
-/// Mints what `wish` gets of `basis`. `nonce` is stated only in answer to the code (OIDC Core §12.2).
+/// Mints what `basis` buys for `audience`. `nonce` is stated only in answer to the code (OIDC Core §12.2).
 pub fn tokens(
     app: &App,
     client: &Client,
     basis: &Basis,
-    wish: &Wish,
+    audience: &Audience,
     first: bool,
     refresh_token: Option<GrantSecret>,
 ) -> Result<Tokens, TokenError> {
     let (now, Basis { grant, request, stated, .. }) = (app.now(), basis);
-    // Nothing was proved later than now, whatever a clock said that was set back since, or that of an instance beside this one.
-    let stated = &Stated { auth_time: stated.auth_time.min(now), ..stated.clone() };
-    let (aud, scope, alg) = audience(app, request, wish)?;
-    let audience = Audience { aud, scope: &scope, alg };
-    let access_token = access_token::mint(app, grant, stated, &audience, now)?;
+    let access_token = access_token::mint(app, grant, stated, audience, now)?;
     let id_token = if request.scope.contains("openid") {
         let for_ = IdTokenFor {
             grant,
@@ -109,18 +107,14 @@ pub fn tokens(
         access_token,
         token_type: "Bearer",
         expires_in: app.config.lifetimes.access_token.0,
-        scope: scope.to_string(),
+        scope: audience.scope.to_string(),
         id_token,
         refresh_token: refresh_token.map(|token| token.reveal().to_owned()),
     })
 }
 
 /// RFC 8707 §2.2: one audience, among those that the authorization request named; none named: this server.
-pub fn audience<'a>(
-    app: &'a App,
-    request: &'a GrantedRequest,
-    wish: &Wish,
-) -> Result<(&'a str, TokenList, SigningAlg), Fault> {
+pub fn audience(app: &App, request: &GrantedRequest, wish: &Wish) -> Result<Audience, Fault> {
     let target = |description| Fault::new(ErrorCode::InvalidTarget, description);
     let (aud, granted, alg) = match (&wish.resource, request.resources.as_slice()) {
         (None, []) => (app.config.issuer.as_str(), &request.scope, SigningAlg::of_access_tokens()),
@@ -135,7 +129,8 @@ pub fn audience<'a>(
             (found.identifier.as_str(), &found.scope, found.alg)
         }
     };
-    let Some(fewer) = &wish.scope else { return Ok((aud, granted.clone(), alg)) };
+    let aud = aud.to_owned();
+    let Some(fewer) = &wish.scope else { return Ok(Audience { aud, scope: granted.clone(), alg }) };
     let known = |scope: &str| {
         request.scope.contains(scope) || request.resources.iter().any(|r| r.scope.contains(scope))
     };
@@ -143,7 +138,7 @@ pub fn audience<'a>(
         let description = "scope asks for more than was granted; ask for less, or leave it out.";
         return Err(Fault::new(ErrorCode::InvalidScope, description));
     }
-    Ok((aud, granted.filtered(|scope| fewer.contains(scope)), alg))
+    Ok(Audience { aud, scope: granted.filtered(|scope| fewer.contains(scope)), alg })
 }
 
 /// The refresh token of a generation: derived, so that a repeated request can be answered the same without its ever being

@@ -13,6 +13,7 @@ use crate::base::secret::SecretHash;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 use crate::client::AuthenticatedClient;
+use crate::mint::access_token::Audience;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
@@ -28,8 +29,8 @@ use crate::store::refresh_tokens::Found;
 use crate::store::sessions;
 use std::sync::Arc;
 
-/// A family with the generation that its client holds from now on.
-type Rotated = Result<(Basis, i64), Refused>;
+/// A family, what it buys now, and the generation that its client holds from now on.
+type Rotated = Result<(Basis, Audience, i64), Refused>;
 
 /// What the client is told, and what the log is.
 struct Refused {
@@ -48,15 +49,15 @@ pub async fn refresh(
     let client = by.client();
     let hash = GrantSecret::presented(parameters.required("refresh_token")?).hash();
     let wish = Wish::parse(parameters)?;
-    let (shared, client_id, wanted, now) = (app.clone(), client.id.clone(), wish.clone(), app.now());
+    let (shared, client_id, now) = (app.clone(), client.id.clone(), app.now());
     let entry = by.entry(app, What::TokenRefreshed);
     let rotated = app.store.write(move |c| {
         // Another client's token is as unknown as one made up, and stays as it is.
         let found = refresh_tokens::find(c, &hash)?.filter(|found| found.grant.client == client_id);
         let Some(found) = found else { return Ok(refused("refresh token unknown", None)) };
-        let rotated = rotate(&shared, c, &hash, found, &wanted, now)?;
+        let rotated = rotate(&shared, c, &hash, found, &wish, now)?;
         let entry = match &rotated {
-            Ok((Basis { grant, stated, .. }, _)) => {
+            Ok((Basis { grant, stated, .. }, ..)) => {
                 entry.user(&grant.user).session(&grant.session).acr(&stated.acr)
             }
             Err(Refused { reason, about: Some(grant), .. }) => {
@@ -68,9 +69,9 @@ pub async fn refresh(
         Ok(rotated)
     });
     match rotated.await? {
-        Ok((basis, generation)) => {
+        Ok((basis, audience, generation)) => {
             let token = issue::refresh_token(app, &basis.grant, generation);
-            issue::tokens(app, client, &basis, &wish, false, Some(token))
+            issue::tokens(app, client, &basis, &audience, false, Some(token))
         }
         Err(Refused { fault, reason, about }) => {
             Err(TokenError::Fault { fault, reason, recorded: about.is_some() })
@@ -94,7 +95,9 @@ fn rotate(
         return Ok(refused("refresh token expired", Some(grant)));
     }
     let generation = found.generation;
-    let Some(basis) = Basis::of(found.grant) else { return Ok(refused("grant unreadable", Some(grant))) };
+    let Some(basis) = Basis::of(found.grant, now) else {
+        return Ok(refused("grant unreadable", Some(grant)));
+    };
     let basis = basis.with_claims(&found.claims);
     if !grant.offline && !sessions::is_in_use(c, &grant.session, app.session_life(), now)? {
         return Ok(refused("session ended", Some(grant)));
@@ -103,16 +106,20 @@ fn rotate(
         return Ok(refused("events voided", Some(grant)));
     }
     // Nothing is spent on a request that can't be served.
-    if let Err(fault) = issue::audience(app, &basis.request, wish) {
-        return Ok(Err(Refused { fault, reason: "audience or scope", about: Some(Box::new(grant)) }));
-    }
+    let audience = match issue::audience(app, &basis.request, wish) {
+        Ok(audience) => audience,
+        Err(fault) => {
+            let about = Some(Box::new(grant));
+            return Ok(Err(Refused { fault, reason: "audience or scope", about }));
+        }
+    };
     if found.used_at.is_none() && refresh_tokens::spend(c, hash, now)? {
         let successor = issue::refresh_token(app, &basis.grant, generation + 1);
         let until = issue::write_refresh_token(c, &basis.grant, generation + 1, &successor, now)?;
         grants::keep(c, &basis.grant.id, until.max(answered_until(app, now)))?;
-        return Ok(Ok((basis, generation + 1)));
+        return Ok(Ok((basis, audience, generation + 1)));
     }
-    again(app, c, hash, basis, generation, now)
+    again(app, c, hash, (basis, audience), generation, now)
 }
 
 /// How long the tokens live that are answered now: longer than the refresh token where its family is about to end.
@@ -125,7 +132,7 @@ fn again(
     app: &App,
     c: &mut Conn,
     hash: &SecretHash,
-    basis: Basis,
+    (basis, audience): (Basis, Audience),
     generation: i64,
     now: Time,
 ) -> Written<Rotated> {
@@ -133,7 +140,7 @@ fn again(
     let recent = used_at.is_some_and(|at| now <= at.plus(LOST_ANSWER));
     if recent && refresh_tokens::is_unused(c, &basis.grant.id, generation + 1)? {
         grants::keep(c, &basis.grant.id, answered_until(app, now))?;
-        return Ok(Ok((basis, generation + 1)));
+        return Ok(Ok((basis, audience, generation + 1)));
     }
     grants::revoke(c, &basis.grant.id, "refresh token reused", now)?;
     Ok(refused("refresh token reused", Some(basis.grant)))

@@ -61,7 +61,7 @@ async fn of_fifty_forms_for_one_step_one_takes_it_and_an_interaction_finishes_on
                 store
                     .write(move |c| interactions::advance(c, &row("i1"), &format!("{{\"n\":{n}}}"), END))
                     .await
-                    .unwrap()
+                    .is_ok()
             }
         };
         assert_eq!(winners(advance).await, 1, "{}", db.name);
@@ -69,7 +69,7 @@ async fn of_fifty_forms_for_one_step_one_takes_it_and_an_interaction_finishes_on
         assert_eq!(read.step, 1);
         let finish = |_| {
             let (store, read) = (db.store.clone(), read.clone());
-            async move { store.write(move |c| interactions::finish(c, &read, NOW)).await.unwrap() }
+            async move { store.write(move |c| interactions::finish(c, &read, NOW)).await.is_ok() }
         };
         assert_eq!(winners(finish).await, 1, "{}", db.name);
         assert!(load(&db.store, "b1", NOW).await.is_none());
