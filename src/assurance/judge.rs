@@ -127,13 +127,11 @@ impl<'a> Judge<'a> {
                 .filter_map(|name| Some((name.as_str(), self.policy.class(name)?)))
                 .collect::<Vec<_>>()
         };
-        if self.any_will_do() {
-            let weakest = self.policy.classes().iter().take(1);
-            return weakest.map(|class| (class.name.as_str(), class)).collect();
-        }
         match &self.need.requested {
-            Requested::Any => Vec::new(),
-            Requested::Required(names) | Requested::Preferred(names) => named(names),
+            Requested::Required(names) | Requested::Preferred(names) if !self.any_will_do() => named(names),
+            Requested::Any | Requested::Required(_) | Requested::Preferred(_) => {
+                self.policy.classes().iter().take(1).map(|class| (class.name.as_str(), class)).collect()
+            }
         }
     }
 

@@ -6,7 +6,6 @@ use super::grants;
 use super::recovery_codes;
 use super::schema::credentials;
 use super::schema::users as owners;
-use super::statement::Hold;
 use super::statement::Statement;
 use super::statement::change;
 use super::users;
@@ -257,7 +256,6 @@ pub fn stand(c: &mut Conn, user: &UserId, factors: &[(CredentialId, Time)]) -> Q
         .filter(owners::disabled_at.is_null())
         .select((credentials::id, credentials::enrolled_at))
         .held()
-        .kept()
         .rows::<(String, i64)>(c)?;
     let is_there = |(id, enrolled_at): &(CredentialId, Time)| {
         there.iter().any(|(known, at)| known == id.as_str() && *at == enrolled_at.micros())

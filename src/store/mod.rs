@@ -181,7 +181,8 @@ impl Store {
     }
 
     /// Whether the database answers; and, where a job has failed, whether it takes a write: a full disk can still be read, and
-    /// where every table is locked, a question about none is answered. Only then is anything written (attack: whoever may ask could fill the disk); `once` is a name that nobody had before.
+    /// where every table is locked, a question about none is answered. Only then is anything written (attack: whoever may ask could
+    /// fill the disk); `once` is a name that nobody had before.
     pub async fn ready(&self, once: SecretHash, now: Time) -> Result<(), StoreError> {
         self.read(|c| c.batch_execute("SELECT 1")).await?;
         if self.failing.load(Ordering::Relaxed) {

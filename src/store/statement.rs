@@ -54,58 +54,44 @@ pub trait Statement: Sized {
     /// For statements that are run all the time and return rows: diesel prepares an UPDATE or a list anew each time, unless it
     /// is told not to.
     fn kept(self) -> Kept<Self> {
-        Kept(self)
+        Kept { statement: self, held: false }
+    }
+
+    /// Kept, and what it reads stays as it was read until the transaction ends: whoever changes it meanwhile waits, or has to be
+    /// waited for. SQLite has one writer, so nobody does.
+    fn held(self) -> Kept<Self> {
+        Kept { statement: self, held: true }
     }
 }
 
 impl<T> Statement for T {}
 
-/// What is read stays as it was read until the transaction ends: whoever changes it meanwhile waits, or has to be waited for. SQLite
-/// has one writer, so nobody does.
-pub struct Held<T>(T);
-
-pub trait Hold: Sized {
-    fn held(self) -> Held<Self> {
-        Held(self)
-    }
+/// A statement that stays prepared, known by its text. Diesel listens to this only for statements that return rows.
+pub struct Kept<T> {
+    statement: T,
+    held: bool,
 }
 
-impl<T> Hold for T {}
-
-impl<T: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Held<T> {
+impl<T: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Kept<T> {
     fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        self.0.walk_ast(out)
+        self.statement.walk_ast(out)
+    }
+
+    fn is_safe_to_cache_prepared(&self, _: &Sqlite) -> QueryResult<bool> {
+        Ok(true)
     }
 }
 
-impl<T: QueryFragment<Pg>> QueryFragment<Pg> for Held<T> {
+impl<T: QueryFragment<Pg>> QueryFragment<Pg> for Kept<T> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        self.0.walk_ast(out.reborrow())?;
-        out.push_sql(" FOR SHARE");
+        self.statement.walk_ast(out.reborrow())?;
+        if self.held {
+            out.push_sql(" FOR SHARE");
+        }
         Ok(())
     }
-}
 
-impl<T> QueryId for Held<T> {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<T: Query> Query for Held<T> {
-    type SqlType = T::SqlType;
-}
-
-impl<T, C> RunQueryDsl<C> for Held<T> {}
-
-/// A statement that stays prepared, known by its text. Diesel listens to this only for statements that return rows.
-pub struct Kept<T>(T);
-
-impl<T: QueryFragment<DB>, DB: Backend> QueryFragment<DB> for Kept<T> {
-    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        self.0.walk_ast(out)
-    }
-
-    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
+    fn is_safe_to_cache_prepared(&self, _: &Pg) -> QueryResult<bool> {
         Ok(true)
     }
 }

@@ -41,6 +41,7 @@ enum Place {
 }
 
 const WAITING: usize = 4096;
+/// How long the first job of a batch waits for others, where a processor is waited for.
 const COMPANY: Duration = Duration::from_millis(10);
 const BATCH: usize = 256;
 
@@ -81,7 +82,7 @@ impl Writer {
 fn write_batches(mut queue: mpsc::Receiver<Job>, conn: Conn, manager: &Manager, crowd: &Crowd) {
     let mut conn = Some(conn);
     while let Some(first) = queue.blocking_recv() {
-        // Whoever writes now waits for a processor next: nothing is lost in waiting here, and others come to share the commit.
+        // Whoever writes now waits for a processor next: it loses nothing by waiting here, and others come to share the commit.
         if crowd.waits() {
             thread::sleep(COMPANY);
         }
@@ -165,17 +166,18 @@ fn whole_or_undone<T>(
         // A panic, or a transaction left open: what the job did can't be told, so it did nothing.
         Ok(Ok(_)) | Err(_) => Err(Error::RollbackTransaction),
     };
-    while depth(c)? >= base {
-        // A full disk makes SQLite roll back the whole batch by itself; then there is no savepoint any more.
-        let undone = AnsiTransactionManager::rollback_transaction(sqlite(c)?);
-        undone.inspect_err(|_| tracing::error!(error = ?outcome.as_ref().err(), "a batch was lost"))?;
-    }
-    // It may have done so in the middle of the job, which has noticed no more than an error.
-    if depth(c)? + 1 != base {
-        tracing::error!(error = ?outcome.as_ref().err(), "a batch was lost");
-        return Err(Error::BrokenTransactionManager);
-    }
+    let undone = undo(c, base);
+    undone.inspect_err(|_| tracing::error!(error = ?outcome.as_ref().err(), "a batch was lost"))?;
     Ok(outcome)
+}
+
+/// Takes back what was done at this depth and below it, and nothing else. A full disk makes SQLite roll back the whole batch by
+/// itself: then there is no savepoint any more, or, where that was in the middle of the job, nothing at all.
+fn undo(c: &mut Conn, base: u32) -> QueryResult<()> {
+    while depth(c)? >= base {
+        AnsiTransactionManager::rollback_transaction(sqlite(c)?)?;
+    }
+    if depth(c)? + 1 == base { Ok(()) } else { Err(Error::BrokenTransactionManager) }
 }
 
 fn depth(c: &mut Conn) -> QueryResult<u32> {

@@ -146,6 +146,7 @@ async fn of_a_storm_of_passwords_some_are_sent_away_uncounted_and_tokens_are_not
         let token =
             post_as(&app, "rp", "/token", &[("grant_type", "refresh_token"), ("refresh_token", "x")]).await;
         let took = began.elapsed();
+        assert!(app.app.store.crowd.waits(), "the writer knows that a processor is waited for");
         seen.store(true, Ordering::Relaxed);
         (browser, page, token.status.as_u16(), took)
     };

@@ -2,9 +2,11 @@
 
 use crate::app::PASSWORD;
 use crate::app::TestApp;
+use crate::audit::entries;
 use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::databases;
+use crate::database::postgresql;
 use crate::passkeys::code_of;
 use crate::passkeys::with_passkey;
 use crate::relying_party::Request;
@@ -12,7 +14,9 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
+use serde_json::json;
 use std::time::Duration;
+use stepgate::assurance::factors::SecondFactor;
 use stepgate::base::time::Clock;
 use tokio::join;
 use tokio::time::sleep;
@@ -22,8 +26,18 @@ const REPLACED: &str = "UPDATE credentials SET enrolled_at = enrolled_at + 1 WHE
 const REMOVED: &str = "DELETE FROM credentials WHERE kind = 'pwd'";
 const ENDED: &str = "UPDATE sessions SET ended_at = 1";
 
-/// `change` is under way, and is committed while the request waits.
+/// `change` is under way, and is committed while the request waits. A machine that is too busy for the request to have come so far by
+/// then shows less, and nothing wrong.
 async fn meanwhile(app: &TestApp, change: &str, request: impl Future<Output = Reply>) -> Reply {
+    meanwhile_and(app, change, "COMMIT", request).await
+}
+
+async fn meanwhile_and(
+    app: &TestApp,
+    change: &str,
+    then: &str,
+    request: impl Future<Output = Reply>,
+) -> Reply {
     let mut other: Box<dyn SimpleConnection> = match app.raw_url.strip_prefix("sqlite://") {
         Some(file) => Box::new(SqliteConnection::establish(file).unwrap()),
         None => Box::new(PgConnection::establish(&app.raw_url).unwrap()),
@@ -32,7 +46,7 @@ async fn meanwhile(app: &TestApp, change: &str, request: impl Future<Output = Re
     other.batch_execute(change).unwrap();
     let commits = async {
         sleep(Duration::from_millis(300)).await;
-        other.batch_execute("COMMIT").unwrap();
+        other.batch_execute(then).unwrap();
     };
     join!(request, commits).0
 }
@@ -124,5 +138,60 @@ async fn the_last_way_in_stays_whoever_else_removes_one() {
         let reply = meanwhile(&app, REMOVED, browser.get(&removes)).await;
         assert!(browser.follow(reply).await.body.contains("only way in"));
         assert_eq!(app.sql("SELECT count(*) FROM credentials WHERE kind = 'passkey'"), "1");
+    }
+}
+
+#[tokio::test]
+async fn two_tabs_that_are_the_first_at_an_application_both_have_their_code() {
+    let app = TestApp::on(postgresql(), "").await;
+    let ada = app.user("ada").await;
+    app.client("shop", json!({})).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let other_tab =
+        "INSERT INTO session_clients (session_id, client_id, answered_at) SELECT id, 'shop', 1 FROM sessions";
+    let silent = Request::new().with("client_id", "shop").with("prompt", "none").path();
+    let reply = meanwhile(&app, other_tab, browser.get(&silent)).await;
+    assert_eq!(reply.outcome(), "code", "{reply:?}");
+}
+
+/// Each would wait for what the other one has.
+#[tokio::test]
+async fn a_sign_out_takes_things_in_the_order_in_which_a_step_up_in_another_tab_does() {
+    let app = TestApp::on(postgresql(), "").await;
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let mut tab = browser.clone();
+    assert_eq!(
+        tab.open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").path()).await.page(),
+        "totp"
+    );
+    let page = browser.get("/logout").await;
+    let (first, then) =
+        ("UPDATE interactions SET step = step", "UPDATE sessions SET seen_at = seen_at; COMMIT");
+    let reply = meanwhile_and(&app, first, then, browser.submit(&page, &[])).await;
+    assert_eq!(reply.page(), "logged-out", "{reply:?}");
+    assert_eq!(app.sql("SELECT count(*) FROM sessions WHERE ended_at IS NULL"), "0");
+}
+
+#[tokio::test]
+async fn a_proof_that_another_form_overtook_is_nowhere() {
+    for database in databases() {
+        // Half a second, in which the other form comes.
+        let app = TestApp::on(database, "[argon2]\nmemory_kib = 19456\niterations = 60").await;
+        app.user("ada").await;
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&Request::new().path()).await;
+        let proves = sent(&mut browser, &page, "continue", &[("username", "ada"), ("password", PASSWORD)]);
+        let overtakes = async {
+            while app.sql("SELECT step FROM interactions") == "0" {
+                sleep(Duration::from_millis(10)).await;
+            }
+            app.sql("UPDATE interactions SET step = step + 1");
+        };
+        let (reply, ()) = join!(proves, overtakes);
+        assert_eq!(reply.status, 303);
+        assert_eq!(browser.follow(reply).await.page(), "login");
+        assert!(entries(&app).await.iter().all(|entry| entry["what"] != "proof"));
+        assert_eq!(app.app.passwords.compared(), 1, "it was looked at");
     }
 }

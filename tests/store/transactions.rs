@@ -86,6 +86,19 @@ async fn who_shares_a_batch_that_sqlite_undid_is_not_told_that_it_is_done() {
 }
 
 #[tokio::test]
+async fn while_a_processor_is_waited_for_the_first_job_of_a_batch_waits_for_company() {
+    let db = sqlite();
+    let waits = db.store.crowd.join();
+    let began = Instant::now();
+    for n in 0..5 {
+        db.store.write(move |c| keys::record(c, &format!("{n}"), "RS256", NOW)).await.unwrap();
+    }
+    assert!(began.elapsed() >= Duration::from_millis(50), "{:?}", began.elapsed());
+    drop(waits);
+    assert!(!db.store.crowd.waits());
+}
+
+#[tokio::test]
 async fn a_panicking_job_leaves_nothing_and_the_next_one_goes_on() {
     for db in databases() {
         let panicked = db
