@@ -1,20 +1,21 @@
 //! Connections that somebody holds open and never does anything with: they say nothing, half a head, or a byte a second. Whom the
 //! server closes comes again.
 
-use std::sync::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::interval;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio::time::timeout;
 
+/// Until it is dropped.
 pub struct Held {
-    port: u16,
-    connections: Mutex<Vec<Connection>>,
-}
-
-struct Connection {
-    stream: TcpStream,
-    manner: Manner,
+    open: Arc<AtomicUsize>,
+    _connections: JoinSet<()>,
 }
 
 #[derive(Clone, Copy)]
@@ -25,47 +26,43 @@ enum Manner {
     SlowBody,
 }
 
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-const LOOKS_PER_SECOND: usize = 10;
 /// They end ten seconds after they began. Begun all at once, they would all be closed at once.
-const SECONDS_TO_BEGIN: usize = 8;
+const TO_BEGIN: Duration = Duration::from_secs(8);
+const ALL_OPEN_WITHIN: Duration = Duration::from_secs(60);
+const BYTE_EVERY: Duration = Duration::from_secs(1);
 
 impl Held {
+    /// All of them are.
     pub async fn open(port: u16, count: usize) -> Self {
-        let mut connections = Vec::new();
-        let mut looks = interval(LOOK_EVERY);
+        let open = Arc::new(AtomicUsize::new(0));
+        let mut connections = JoinSet::new();
         for n in 0..count {
-            if n % count.div_ceil(SECONDS_TO_BEGIN * LOOKS_PER_SECOND) == 0 {
-                looks.tick().await;
-            }
-            connections.push(Connection::open(port, Manner::of(n)).await);
+            let begins = TO_BEGIN * n as u32 / count as u32;
+            connections.spawn(again_and_again(port, Manner::of(n), begins, open.clone()));
         }
-        Self { port, connections: Mutex::new(connections) }
-    }
-
-    /// As long as it is awaited.
-    pub async fn keep(&self) {
-        let mut looks = interval(LOOK_EVERY);
-        for look in 0.. {
-            looks.tick().await;
-            for (n, manner) in self.closed() {
-                let anew = Connection::open(self.port, manner).await;
-                self.connections.lock().unwrap()[n] = anew;
+        let held = Self { open, _connections: connections };
+        let all_open = async {
+            while held.count_open() < count {
+                sleep(Duration::from_millis(1)).await;
             }
-            if look % LOOKS_PER_SECOND == 0 {
-                self.connections.lock().unwrap().iter().for_each(Connection::go_on);
-            }
-        }
+        };
+        timeout(ALL_OPEN_WITHIN, all_open).await.unwrap();
+        held
     }
 
     pub fn count_open(&self) -> usize {
-        self.connections.lock().unwrap().iter().filter(|connection| connection.is_open()).count()
+        self.open.load(Ordering::Relaxed)
     }
+}
 
-    fn closed(&self) -> Vec<(usize, Manner)> {
-        let connections = self.connections.lock().unwrap();
-        let closed = connections.iter().enumerate().filter(|(_, connection)| !connection.is_open());
-        closed.map(|(n, connection)| (n, connection.manner)).collect()
+async fn again_and_again(port: u16, manner: Manner, begins: Duration, open: Arc<AtomicUsize>) {
+    sleep(begins).await;
+    loop {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(manner.begins()).await.unwrap();
+        open.fetch_add(1, Ordering::Relaxed);
+        manner.until_closed(&mut stream).await;
+        open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -91,24 +88,16 @@ impl Manner {
             }
         }
     }
-}
-
-impl Connection {
-    async fn open(port: u16, manner: Manner) -> Self {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        stream.write_all(manner.begins()).await.unwrap();
-        Self { stream, manner }
-    }
 
     /// What the server says to them is that it takes too long; then it closes.
-    fn is_open(&self) -> bool {
-        let read = self.stream.try_read(&mut [0; 64]);
-        read.is_err_and(|why| why.kind() == std::io::ErrorKind::WouldBlock)
-    }
-
-    fn go_on(&self) {
-        if matches!(self.manner, Manner::SlowHead | Manner::SlowBody) {
-            let _ = self.stream.try_write(b"x");
+    async fn until_closed(self, stream: &mut TcpStream) {
+        let mut answer = [0; 64];
+        if let Self::Silent | Self::HalfAHead = self {
+            let _ = stream.read(&mut answer).await;
+            return;
+        }
+        while timeout(BYTE_EVERY, stream.read(&mut answer)).await.is_err() {
+            let _ = stream.write_all(b"x").await;
         }
     }
 }
