@@ -199,7 +199,7 @@ async fn hour(place: &Place, verdict: &mut Verdict) {
         let most = f64::max(1.1 * second, second + 4.0);
         verdict.at_most(&format!("{}: memory in its last minute, MiB", flow.name()), last, most);
     }
-    // A sweep later, and what jemalloc keeps for a while.
+    // A sweep later.
     sleep(Duration::from_secs(80)).await;
     verdict.at_most("memory at rest after the load, MiB", server.memory(), 64.0);
 }

@@ -61,16 +61,24 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
     let entry = super::entry(app, What::UserFactorsReset).user(&id);
     let letter = super::letter(app, &user, told::What::Removed(Kind::Totp));
     let removed = app.store.write(move |c| {
-        let factors = credentials::of_user(c, &id)?.into_iter().filter(|f| f.kind != Kind::Password);
-        let factors = factors.collect::<Vec<_>>();
-        for factor in &factors {
-            credentials::take_away(c, &id, &factor.id, now)?;
+        let mut removed = 0;
+        // Looked at again: while one was taken away, somebody who had just shown it may have set up another.
+        loop {
+            let factors = credentials::of_user(c, &id)?.into_iter().filter(|f| f.kind != Kind::Password);
+            let factors = factors.collect::<Vec<_>>();
+            if factors.is_empty() {
+                break;
+            }
+            for factor in &factors {
+                credentials::take_away(c, &id, &factor.id, now)?;
+            }
+            removed += factors.len();
         }
-        if !factors.is_empty() {
+        if removed > 0 {
             letter.iter().try_for_each(|letter| letter.post(c))?;
             audit::append(c, &entry)?;
         }
-        Ok(factors.len())
+        Ok(removed)
     });
     match removed.await? {
         0 => bail!("{} has no factor beside the password", user.username),

@@ -1,29 +1,33 @@
 //! What an interaction rests on, looked at once more in the transaction that makes something of it (attack: a page that was
-//! loaded a moment before its factor was replaced, its user disabled, its session ended).
+//! loaded a moment before its factor was replaced or taken away, its user disabled, its session ended).
 
 use super::Interaction;
 use crate::base::id::CredentialId;
+use crate::base::id::EventId;
 use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
 use crate::store::Written;
 use crate::store::connection::Conn;
 use crate::store::credentials;
+use crate::store::events;
 use crate::store::lost;
 use crate::store::sessions;
+use crate::store::sessions::Session;
 
 pub struct Ground {
     user: UserId,
     /// Those that were proved with, and since when they are what they are.
     factors: Vec<(CredentialId, Time)>,
-    /// The one that it is in, which is noted as in use.
-    session: Option<SessionId>,
+    /// The one that it is in, which is noted as in use, and what stood in it.
+    session: Option<(SessionId, Vec<EventId>)>,
 }
 
 impl Ground {
     pub fn of(on: &Interaction, user: &UserId) -> Self {
         let factors = on.proofs().map(|proof| (proof.credential, proof.factor_enrolled_at)).collect();
-        let session = on.session().map(|session| session.id.clone());
+        let events = |session: &Session| session.events.iter().map(|event| event.id.clone()).collect();
+        let session = on.session().map(|session| (session.id.clone(), events(session)));
         Self { user: user.clone(), factors, session }
     }
 
@@ -32,9 +36,8 @@ impl Ground {
         if !credentials::stand(c, &self.user, &self.factors)? {
             return lost();
         }
-        match &self.session {
-            Some(session) if !sessions::touch(c, session, now)? => lost(),
-            _ => Ok(()),
-        }
+        let Some((session, shown)) = &self.session else { return Ok(()) };
+        let stands = sessions::touch(c, session, now)? && events::stand(c, session, shown)?;
+        if stands { Ok(()) } else { lost() }
     }
 }

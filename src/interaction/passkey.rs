@@ -143,8 +143,7 @@ pub async fn proof(
     finish(app, on, row, person.clone(), (&state, &presented, credential)).await
 }
 
-/// Takes the step and the ceremony at once: outer `None`, another form took the step; inner `None`, the ceremony is over,
-/// somebody else's, or for something else, and the step says so.
+/// Takes the step and the ceremony at once. `None`: the ceremony is over, somebody else's, or for something else, and the step says so.
 pub(super) async fn take(
     app: &App,
     on: &Interaction,

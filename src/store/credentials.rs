@@ -243,8 +243,8 @@ pub fn remove(c: &mut Conn, user: &UserId, id: &CredentialId) -> QueryResult<boo
         .map(|rows| rows == 1)
 }
 
-/// Whether the user is enabled and still has every one of these, as it was set up at that time (a new password is another factor),
-/// until this transaction ends.
+/// Whether the user, who has shown these, is enabled and still has every one of them, as it was set up at that time (a new password is
+/// another factor), until this transaction ends.
 pub fn stand(c: &mut Conn, user: &UserId, factors: &[(CredentialId, Time)]) -> QueryResult<bool> {
     if factors.is_empty() {
         return Ok(true);

@@ -77,6 +77,14 @@ pub fn all_stand(c: &mut Conn, session: &SessionId, needed: &[EventId]) -> Query
     Ok(true)
 }
 
+/// Whether all of these events of the session stand, until this transaction ends.
+pub fn stand(c: &mut Conn, session: &SessionId, shown: &[EventId]) -> QueryResult<bool> {
+    let of_session = events::table.filter(events::session_id.eq(session.as_str()));
+    let standing =
+        of_session.filter(events::voided_at.is_null()).select(events::id).held().rows::<String>(c)?;
+    Ok(shown.iter().all(|id| standing.iter().any(|one| one == id.as_str())))
+}
+
 /// Whether one of these events was voided. Those that are gone with their session, or made room for newer ones, were not.
 pub fn any_voided(c: &mut Conn, ids: &[EventId]) -> QueryResult<bool> {
     for id in ids {

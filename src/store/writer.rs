@@ -82,7 +82,7 @@ impl Writer {
 fn write_batches(mut queue: mpsc::Receiver<Job>, conn: Conn, manager: &Manager, crowd: &Crowd) {
     let mut conn = Some(conn);
     while let Some(first) = queue.blocking_recv() {
-        // Whoever writes now waits for a processor next: it loses nothing by waiting here, and others come to share the commit.
+        // Most who write now wait for a processor next: they lose nothing by waiting here, and others come to share the commit.
         if crowd.waits() {
             thread::sleep(COMPANY);
         }

@@ -79,8 +79,12 @@ pub async fn options(
     let past = || HttpResponse::Conflict().json(json!({"error": "the page is past"}));
     let Some(page) = Page::parse(&page) else { return past() };
     let form = edge::form(&request, &body).and_then(Parameters::parse);
-    let (Ok(form), Ok(interaction)) = (form, load(&app, &request, &id).await) else { return past() };
-    let Some(interaction) = interaction else { return past() };
+    let Ok(form) = form else { return past() };
+    let interaction = match load(&app, &request, &id).await {
+        Ok(Some(interaction)) => interaction,
+        Ok(None) => return past(),
+        Err(error) => return respond::store_json(&error),
+    };
     match submit::options(&app, &interaction, page, &form).await {
         Ok(Some(options)) => HttpResponse::Ok().json(options),
         Ok(None) => past(),

@@ -15,6 +15,7 @@ use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use serde_json::json;
+use std::thread;
 use std::time::Duration;
 use stepgate::assurance::factors::SecondFactor;
 use stepgate::base::time::Clock;
@@ -25,6 +26,15 @@ const DISABLED: &str = "UPDATE users SET disabled_at = 1";
 const REPLACED: &str = "UPDATE credentials SET enrolled_at = enrolled_at + 1 WHERE kind = 'pwd'";
 const REMOVED: &str = "DELETE FROM credentials WHERE kind = 'pwd'";
 const ENDED: &str = "UPDATE sessions SET ended_at = 1";
+const VOIDED: &str = "UPDATE events SET voided_at = 1";
+const UNTIL_SOMEBODY_WAITS: &str = "DO $$ BEGIN
+    FOR n IN 1..1000 LOOP
+        PERFORM pg_stat_clear_snapshot();
+        EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock');
+        PERFORM pg_sleep(0.01);
+        ASSERT n < 1000, 'nobody waits';
+    END LOOP;
+END $$";
 
 /// `change` is under way, and is committed while the request waits. A machine that is too busy for the request to have come so far by
 /// then shows less, and nothing wrong.
@@ -88,25 +98,29 @@ async fn nobody_is_signed_in_by_a_password_that_is_replaced_or_once_they_are_dis
 }
 
 #[tokio::test]
-async fn a_session_that_is_ended_changes_no_password() {
-    for database in databases() {
+async fn a_session_that_is_ended_or_that_nothing_stands_in_changes_no_password() {
+    for (change, database) in
+        [ENDED, VOIDED].into_iter().flat_map(|change| databases().into_iter().map(move |on| (change, on)))
+    {
         let app = TestApp::on(database, "").await;
         let ada = app.user("ada").await;
         let mut thief = Browser::signed_in(&app, &ada).await;
         let page = thief.open("/account/password").await;
         let proved = sent(&mut thief, &page, "continue", &[("password", "another horse battery")]).await;
         let changes = proved.location().unwrap();
-        let reply = meanwhile(&app, ENDED, thief.get(&changes)).await;
+        let reply = meanwhile(&app, change, thief.get(&changes)).await;
         let reply = thief.follow(reply).await;
-        assert_ne!(reply.page(), "account-passkeys", "{reply:?}");
+        assert_ne!(reply.page(), "account-passkeys", "{change}: {reply:?}");
         let outcomes = (outcome(&app, PASSWORD).await, outcome(&app, "another horse battery").await);
-        assert_eq!(outcomes, ("code".to_owned(), "login".to_owned()));
+        assert_eq!(outcomes, ("code".to_owned(), "login".to_owned()), "{change}");
     }
 }
 
 #[tokio::test]
-async fn a_session_that_is_ended_sets_up_no_factor() {
-    for database in databases() {
+async fn a_session_that_is_ended_or_that_nothing_stands_in_sets_up_no_factor() {
+    for (change, database) in
+        [ENDED, VOIDED].into_iter().flat_map(|change| databases().into_iter().map(move |on| (change, on)))
+    {
         let app = TestApp::on(database, "").await;
         let ada = app.user("ada").await;
         for action in ["totp", "codes"] {
@@ -117,12 +131,36 @@ async fn a_session_that_is_ended_sets_up_no_factor() {
                 "enrol-totp" => code_of(&page.between("class=\"secret\">", "<"), app.clock.now()),
                 _ => String::new(),
             };
-            let reply = meanwhile(&app, ENDED, sent(&mut thief, &page, "continue", &[("code", &code)])).await;
-            assert!([303, 200].contains(&reply.status.as_u16()), "{action}: {reply:?}");
+            let reply =
+                meanwhile(&app, change, sent(&mut thief, &page, "continue", &[("code", &code)])).await;
+            assert!([303, 200].contains(&reply.status.as_u16()), "{change}, {action}: {reply:?}");
             let factors = app.sql("SELECT kind FROM credentials");
-            assert_eq!(factors, "pwd", "{action}");
+            assert_eq!(factors, "pwd", "{change}, {action}");
         }
     }
+}
+
+/// A factor that is on its way in while the others are taken away goes with them.
+#[tokio::test]
+async fn a_reset_takes_along_what_is_set_up_in_that_moment_by_whoever_has_just_shown_what_it_takes() {
+    let app = TestApp::on(postgresql(), "").await;
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    let page = browser.open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").path()).await;
+    assert_eq!(browser.submit(&page, &[("code", &ada.code(&app))]).await.outcome(), "code");
+    let mut thief = PgConnection::establish(&app.raw_url).unwrap();
+    thief.batch_execute("BEGIN").unwrap();
+    thief.batch_execute("SELECT id FROM events WHERE voided_at IS NULL FOR SHARE").unwrap();
+    let sets_up = "INSERT INTO credentials (id, user_id, kind, secret, last_step, enrolled_at, lookup)
+        SELECT 'another', user_id, 'passkey', secret, 0, enrolled_at, 'another' FROM credentials WHERE kind = 'otp'";
+    thief.batch_execute(sets_up).unwrap();
+    let commits = thread::spawn(move || {
+        thief.batch_execute(UNTIL_SOMEBODY_WAITS).unwrap();
+        thief.batch_execute("COMMIT").unwrap();
+    });
+    app.command(&["user", "reset-mfa", "ada"], "");
+    commits.join().unwrap();
+    assert_eq!(app.sql("SELECT kind FROM credentials"), "pwd");
 }
 
 #[tokio::test]

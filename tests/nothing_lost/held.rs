@@ -15,7 +15,7 @@ use tokio::time::timeout;
 /// Until it is dropped.
 pub struct Held {
     open: Arc<AtomicUsize>,
-    _connections: JoinSet<()>,
+    connections: JoinSet<()>,
 }
 
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ impl Held {
             let begins = TO_BEGIN * n as u32 / count as u32;
             connections.spawn(again_and_again(port, Manner::of(n), begins, open.clone()));
         }
-        let held = Self { open, _connections: connections };
+        let mut held = Self { open, connections };
         let all_open = async {
             while held.count_open() < count {
                 sleep(Duration::from_millis(1)).await;
@@ -50,7 +50,9 @@ impl Held {
         held
     }
 
-    pub fn count_open(&self) -> usize {
+    /// All that was tried was let in.
+    pub fn count_open(&mut self) -> usize {
+        assert!(self.connections.try_join_next().is_none(), "one was not let in");
         self.open.load(Ordering::Relaxed)
     }
 }
