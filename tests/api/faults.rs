@@ -46,6 +46,7 @@ async fn without_its_database_it_says_so_and_tells_nobody_where_that_is() {
         browser.get(&Request::new().path()).await,
         browser.get("/").await,
         browser.get("/interaction/x").await,
+        browser.post("/interaction/x/password/options", &[]).await,
         browser.get("/readyz").await,
         // A revocation that was not done must not be believed.
         post_as(&app, "rp", "/revoke", &[("token", "x")]).await,
