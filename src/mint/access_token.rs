@@ -80,7 +80,7 @@ pub fn mint_for_client(app: &App, client: &ClientId, for_: &Audience) -> Result<
     app.keys.sign(for_.alg, TYPE, &claims, now)
 }
 
-/// Reads a token of ours. An ID token is none (RFC 8725 §3.11).
+/// Reads a token of ours that is good at that time. An ID token is none (RFC 8725 §3.11).
 pub fn read(app: &App, token: &str, now: Time) -> Option<AccessToken> {
     let verified = app.keys.verify(token)?;
     let claims = verified.claims;

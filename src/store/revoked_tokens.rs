@@ -1,4 +1,4 @@
-//! Access tokens that were revoked one by one: a short list of `jti`, each kept until its token would have expired.
+//! Access tokens that were revoked one by one: a short list of `jti`, each kept until its token has expired by every clock.
 
 use super::connection::Conn;
 use super::schema::revoked_tokens;

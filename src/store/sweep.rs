@@ -17,8 +17,8 @@ use crate::base::time::Time;
 use diesel::prelude::*;
 
 const BATCH: i64 = 500;
-/// The clock of another instance may be behind: what it still looks for is still there.
-const SLACK: Seconds = Seconds::minutes(5);
+/// So far the clock of another instance may be behind: what it still looks for is still there.
+pub const SLACK: Seconds = Seconds::minutes(5);
 
 /// Deletes one batch of a table's expired rows, unless one is kept longer by now.
 macro_rules! expired {

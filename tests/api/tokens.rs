@@ -283,6 +283,23 @@ async fn what_was_revoked_is_inactive_at_once() {
     assert_eq!(post_as(&app, "app", "/revoke", &[]).await.status, 400);
 }
 
+/// By a clock that was ahead, or of an instance that is ahead of another one.
+#[tokio::test]
+async fn what_was_revoked_after_it_had_expired_stays_inactive_where_it_has_not() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (_, tokens) = first_tokens(&app, json!({}), "openid").await;
+        let access = text(&tokens, "access_token");
+        app.clock.advance(899);
+        assert_eq!(post_as(&app, "app", "/revoke", &[("token", access)]).await.status, 200);
+        let now = app.clock.now();
+        app.app.store.write(move |c| sweep::batch(c, now, Seconds::days(1))).await.unwrap();
+        app.clock.set_back(899);
+        assert_eq!(introspect(&app, "app", access).await, json!({"active": false}));
+        assert_eq!(userinfo(&app, access).await.status, 401);
+    }
+}
+
 #[tokio::test]
 async fn a_client_gets_a_token_for_itself() {
     let app = TestApp::spawn().await;

@@ -255,7 +255,10 @@ impl World {
             let stated = [json!(true), sub, json!(this.statement.acr), json!(token.auth_time)];
             assert_eq!(told, stated, "access token {at} of grant {grant}: {said}");
         } else {
-            assert_eq!(said, json!({"active": false}), "access token {at} of grant {grant} has ended");
+            let (revoked, now) = (this.revoked || token.revoked, self.now());
+            let why =
+                format!("revoked: {revoked}, rests on what stands: {stands}, at {} and now {now}", token.at);
+            assert_eq!(said, json!({"active": false}), "access token {at} of grant {grant} has ended: {why}");
         }
         let status = userinfo(&self.app, &token.text).await.status;
         assert_eq!(status, if active { 200 } else { 401 }, "userinfo, access token {at} of grant {grant}");
