@@ -37,7 +37,7 @@ impl Ground {
             return lost();
         }
         let Some((session, shown)) = &self.session else { return Ok(()) };
-        let stands = sessions::touch(c, session, now)? && events::stand(c, session, shown)?;
+        let stands = sessions::touch(c, session, now)? && events::all_held(c, session, shown)?;
         if stands { Ok(()) } else { lost() }
     }
 }

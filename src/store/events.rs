@@ -77,8 +77,8 @@ pub fn all_stand(c: &mut Conn, session: &SessionId, needed: &[EventId]) -> Query
     Ok(true)
 }
 
-/// Whether all of these events of the session stand, until this transaction ends.
-pub fn stand(c: &mut Conn, session: &SessionId, shown: &[EventId]) -> QueryResult<bool> {
+/// The same of any number, and so until this transaction ends: those that stand are held.
+pub fn all_held(c: &mut Conn, session: &SessionId, shown: &[EventId]) -> QueryResult<bool> {
     let of_session = events::table.filter(events::session_id.eq(session.as_str()));
     let standing =
         of_session.filter(events::voided_at.is_null()).select(events::id).held().rows::<String>(c)?;

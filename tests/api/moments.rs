@@ -5,6 +5,7 @@ use crate::app::TestApp;
 use crate::audit::entries;
 use crate::browser::Browser;
 use crate::browser::Reply;
+use crate::database::TestDatabase;
 use crate::database::databases;
 use crate::database::postgresql;
 use crate::passkeys::code_of;
@@ -61,6 +62,10 @@ async fn meanwhile_and(
     join!(request, commits).0
 }
 
+fn each_on_both(changes: &[&'static str]) -> Vec<(&'static str, TestDatabase)> {
+    changes.iter().flat_map(|change| databases().into_iter().map(|database| (*change, database))).collect()
+}
+
 /// Presses a button of `page`, and leaves where that leads to for later.
 async fn sent(browser: &mut Browser, page: &Reply, action: &str, fields: &[(&str, &str)]) -> Reply {
     let hidden = page.hidden_fields_beside(&format!("name=\"action\" value=\"{action}\""));
@@ -99,9 +104,7 @@ async fn nobody_is_signed_in_by_a_password_that_is_replaced_or_once_they_are_dis
 
 #[tokio::test]
 async fn a_session_that_is_ended_or_that_nothing_stands_in_changes_no_password() {
-    for (change, database) in
-        [ENDED, VOIDED].into_iter().flat_map(|change| databases().into_iter().map(move |on| (change, on)))
-    {
+    for (change, database) in each_on_both(&[ENDED, VOIDED]) {
         let app = TestApp::on(database, "").await;
         let ada = app.user("ada").await;
         let mut thief = Browser::signed_in(&app, &ada).await;
@@ -118,9 +121,7 @@ async fn a_session_that_is_ended_or_that_nothing_stands_in_changes_no_password()
 
 #[tokio::test]
 async fn a_session_that_is_ended_or_that_nothing_stands_in_sets_up_no_factor() {
-    for (change, database) in
-        [ENDED, VOIDED].into_iter().flat_map(|change| databases().into_iter().map(move |on| (change, on)))
-    {
+    for (change, database) in each_on_both(&[ENDED, VOIDED]) {
         let app = TestApp::on(database, "").await;
         let ada = app.user("ada").await;
         for action in ["totp", "codes"] {

@@ -1,4 +1,5 @@
 use crate::NOW;
+use crate::database::TestDatabase;
 use crate::database::databases;
 use crate::database::postgresql;
 use crate::database::sqlite;
@@ -85,15 +86,24 @@ async fn who_shares_a_batch_that_sqlite_undid_is_not_told_that_it_is_done() {
     }
 }
 
+async fn fastest(db: &TestDatabase, name: &str) -> Duration {
+    let mut fastest = Duration::MAX;
+    for n in 0..9 {
+        let (began, key) = (Instant::now(), format!("{name} {n}"));
+        db.store.write(move |c| keys::record(c, &key, "RS256", NOW)).await.unwrap();
+        fastest = fastest.min(began.elapsed());
+    }
+    fastest
+}
+
 #[tokio::test]
 async fn while_a_processor_is_waited_for_the_first_job_of_a_batch_waits_for_company() {
     let db = sqlite();
+    let alone = fastest(&db, "alone").await;
     let waits = db.store.crowd.join();
-    let began = Instant::now();
-    for n in 0..5 {
-        db.store.write(move |c| keys::record(c, &format!("{n}"), "RS256", NOW)).await.unwrap();
-    }
-    assert!(began.elapsed() >= Duration::from_millis(50), "{:?}", began.elapsed());
+    let in_a_crowd = fastest(&db, "in a crowd").await;
+    // What the disk takes is in both.
+    assert!(in_a_crowd >= alone + Duration::from_millis(5), "{alone:?}, {in_a_crowd:?}");
     drop(waits);
     assert!(!db.store.crowd.waits());
 }
