@@ -120,6 +120,13 @@ impl Session {
         !self.ended && people[self.user].enabled && now < self.started + WHOLE
     }
 
+    /// Which is not written down more often than every thousandth of its idle time.
+    pub fn is_answered_silently(&mut self, now: i64) {
+        if !(0..=IDLE / 1_000).contains(&(now - self.seen)) {
+            self.seen = now;
+        }
+    }
+
     pub fn is_in_use(&self, people: &[Person], now: i64) -> bool {
         self.lives(people, now) && now < self.seen + IDLE
     }

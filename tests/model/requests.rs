@@ -49,7 +49,7 @@ impl World {
                 let Who::Known(user) = who else { panic!("nobody is known") };
                 let session = self.session(browser, user).unwrap();
                 let now = self.now();
-                self.sessions[session].seen = now;
+                self.sessions[session].is_answered_silently(now);
                 self.granted(&reply, (wish.client, user, session, wish.offline), statement);
                 None
             }
