@@ -70,9 +70,8 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
                 break;
             }
             for factor in &factors {
-                credentials::take_away(c, &id, &factor.id, now)?;
+                removed += usize::from(credentials::take_away(c, &id, &factor.id, now)?);
             }
-            removed += factors.len();
         }
         if removed > 0 {
             letter.iter().try_for_each(|letter| letter.post(c))?;

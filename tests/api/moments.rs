@@ -165,6 +165,22 @@ async fn a_reset_takes_along_what_is_set_up_in_that_moment_by_whoever_has_just_s
 }
 
 #[tokio::test]
+async fn of_two_resets_at_once_one_has_taken_the_factor_away_and_says_so() {
+    let app = TestApp::on(postgresql(), "").await;
+    app.user_with_totp("ada", SecondFactor::StepUp).await;
+    let mut other = PgConnection::establish(&app.raw_url).unwrap();
+    other.batch_execute("BEGIN; DELETE FROM credentials WHERE kind = 'otp'").unwrap();
+    let commits = thread::spawn(move || {
+        other.batch_execute(UNTIL_SOMEBODY_WAITS).unwrap();
+        other.batch_execute("COMMIT").unwrap();
+    });
+    let said = app.refused_command(&["user", "reset-mfa", "ada"]);
+    commits.join().unwrap();
+    assert!(said.contains("no factor beside the password"), "{said}");
+    assert_eq!(app.sql("SELECT outcome FROM audit WHERE what = 'user.factors_reset'"), "refused");
+}
+
+#[tokio::test]
 async fn the_last_way_in_stays_whoever_else_removes_one() {
     for database in databases() {
         let app = TestApp::on(database, "").await;

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+use std::process::Output;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -124,6 +125,18 @@ impl TestApp {
 
     /// Runs a command of the program beside this server; it must succeed.
     pub fn command(&self, arguments: &[&str], input: &str) {
+        let output = self.output(arguments, input);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Runs one that must fail, and gives what it says.
+    pub fn refused_command(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments, "");
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn output(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stepgate"));
         command.args(arguments).env_clear().current_dir(self.keys.path());
         command.env("STEPGATE_ISSUER", ISSUER).env("STEPGATE_DATABASE_URL", &self.raw_url);
@@ -132,10 +145,10 @@ impl TestApp {
             // It only writes the mails; the server sends them its own way.
             command.env("STEPGATE_MAIL_FOLDER", self.keys.path()).env("STEPGATE_MAIL_FROM", "login@op.test");
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success(), "{arguments:?}");
+        child.wait_with_output().unwrap()
     }
 
     /// What somebody does to the database itself, beside this server; says what comes of it, without headings.
