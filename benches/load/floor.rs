@@ -31,30 +31,36 @@ use stepgate::jose::folder;
 use stepgate::jose::keyring::Keyring;
 use stepgate::protocol::metadata::SigningAlg;
 
-/// CPU milliseconds.
-pub struct Floor {
-    pub rs256: f64,
-    pub es256: f64,
+#[derive(Clone, Copy)]
+pub enum Floor {
+    /// Two exchanges with a handler that does nothing, and the two signatures of a token response, the ID token's with this `alg`.
+    Bare(&'static str),
+    /// One hash, as many at once as there are processors.
+    Argon2,
 }
 
-/// Runs `load floor` for a while, with 32 connections.
-pub async fn measure(place: &Place, span: Duration) -> Floor {
+impl Floor {
+    /// CPU milliseconds.
+    pub async fn measure(self, place: &Place, span: Duration) -> f64 {
+        match self {
+            Self::Bare(alg) => bare(place, alg, span).await,
+            Self::Argon2 => argon2_alone(span),
+        }
+    }
+}
+
+async fn bare(place: &Place, alg: &str, span: Duration) -> f64 {
     let mut child = again("floor").arg(place.keys()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.trim().to_owned();
-    let cost = async |alg: &str| {
-        let before = Cpu::of(child.id());
-        let flows = client::bare(&address, alg, 32, span).await;
-        Cpu::of(child.id()).since(before) / flows as f64
-    };
-    let floor = Floor { rs256: cost("RS256").await, es256: cost("ES256").await };
+    let before = Cpu::of(child.id());
+    let flows = client::bare(line.trim(), alg, 32, span).await;
+    let cpu = Cpu::of(child.id()).since(before) / flows as f64;
     end(child);
-    floor
+    cpu
 }
 
-/// CPU milliseconds of one hash, as many at once as there are processors.
-pub fn measure_argon2(span: Duration) -> f64 {
+fn argon2_alone(span: Duration) -> f64 {
     let output = again("argon2").arg(span.as_millis().to_string()).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }

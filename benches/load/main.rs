@@ -2,7 +2,7 @@
 //! with an error where a figure is worse than it shall be.
 //!
 //! CPU is what the server's process used (and PostgreSQL's, in a column of its own) over the flows of one run, so the load
-//! program beside it costs rate and latency but no CPU in the tables. `load floor` and `load argon2` are the things to compare with: run
+//! program beside it costs rate and latency but no CPU in the tables. `load floor` and `load argon2` are the floors to compare with: run
 //! as processes of their own, from the same binary.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -18,6 +18,7 @@ mod targets;
 use client::Flow;
 use client::Person;
 use client::With;
+use floor::Floor;
 use futures_util::future::join;
 use measure::Figures;
 use measure::begin;
@@ -88,33 +89,31 @@ async fn flows(place: &Place, database: &str, span: Duration, verdict: &mut Verd
     let idle = server.memory();
     server.begin_peak();
     let people = client::sign_in_all(place, &server, MOST, With::PasswordAndTotp).await;
-    let floor = floor::measure(place, span).await;
     println!("\n## {database}\n");
-    println!(
-        "Floor: two exchanges with a bare handler and two signatures cost {:.3} ms with an RS256 ID token,",
-        floor.rs256
-    );
-    println!("{:.3} ms with ES256 for both.\n", floor.es256);
     Figures::heading();
+    let mut floors = Vec::new();
     let named = std::env::var("BENCH_FLOW").ok();
     let is_named = |flow: &Flow| named.as_deref().is_none_or(|name| flow.name().contains(name));
     assert!(Flow::ALL.iter().any(is_named), "BENCH_FLOW is part of no flow's name");
     for flow in Flow::ALL.into_iter().filter(is_named) {
         for connections in CONNECTIONS {
             let (people, judged) = (&people[..connections], connections == MOST && database == "SQLite");
-            if judged && flow == Flow::Password {
-                let (figures, argon2) = beside_argon2(&server, people, span).await;
+            if judged && let Some((floor, times)) = targets::floor(flow) {
+                let (figures, below) = beside(floor, place, &server, people, flow, span).await;
                 figures.print(flow, connections);
-                println!("\nargon2id alone, between the sign-ins: {argon2:.1} ms.");
-                verdict.judge_password(&figures, argon2);
+                floors.push(format!("{}: {below:.3} ms", flow.name()));
+                verdict.at_most(&targets::cpu_of(flow), figures.cpu, times * below);
                 continue;
             }
             let figures = run(&server, people, flow, span).await;
             figures.print(flow, connections);
             if judged {
-                verdict.judge(flow, &figures, &floor);
+                verdict.judge(flow, &figures);
             }
         }
+    }
+    if !floors.is_empty() {
+        println!("\nThe floors, in turns with the flows above them: {}.", floors.join("; "));
     }
     verdict.at_most(&format!("{database}: memory after the first answers, MiB"), idle, 64.0);
     verdict.at_most(&format!("{database}: memory under load, at its peak, MiB"), server.peak(), 200.0);
@@ -123,15 +122,22 @@ async fn flows(place: &Place, database: &str, span: Duration, verdict: &mut Verd
     verdict.at_most(&format!("{database}: start to first answer, s"), start, 1.0);
 }
 
-/// Sign-ins with passwords and argon2id alone, in turns: the speed of a machine drifts by more than the two differ. Of the rounds
-/// the one whose ratio is in the middle, with what argon2id cost in it.
-async fn beside_argon2(server: &Server, people: &[Person], span: Duration) -> (Figures, f64) {
+/// A flow and its floor, in turns: the speed of a machine drifts by more than the two differ. Of the rounds the one whose ratio is
+/// in the middle, with what the floor cost in it.
+async fn beside(
+    floor: Floor,
+    place: &Place,
+    server: &Server,
+    people: &[Person],
+    flow: Flow,
+    span: Duration,
+) -> (Figures, f64) {
     const ROUNDS: usize = 7;
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        let before = floor::measure_argon2(span / 2);
-        let figures = run(server, people, Flow::Password, span).await;
-        rounds.push((figures, f64::midpoint(before, floor::measure_argon2(span / 2))));
+        let before = floor.measure(place, span / 2).await;
+        let figures = run(server, people, flow, span).await;
+        rounds.push((figures, f64::midpoint(before, floor.measure(place, span / 2).await)));
     }
     rounds.sort_by(|one, other| (one.0.cpu / one.1).total_cmp(&(other.0.cpu / other.1)));
     rounds.swap_remove(ROUNDS / 2)

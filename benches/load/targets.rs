@@ -9,24 +9,27 @@ pub struct Verdict {
     lines: Vec<(String, f64, f64)>,
 }
 
+/// What no provider can go below, and how many times that the flow may cost.
+pub fn floor(flow: Flow) -> Option<(Floor, f64)> {
+    match flow {
+        Flow::Silent => Some((Floor::Bare("RS256"), 2.0)),
+        Flow::SilentEs256 => Some((Floor::Bare("ES256"), 4.0)),
+        Flow::Password => Some((Floor::Argon2, 1.15)),
+        _ => None,
+    }
+}
+
 impl Verdict {
-    pub fn judge(&mut self, flow: Flow, figures: &Figures, floor: &Floor) {
+    pub fn judge(&mut self, flow: Flow, figures: &Figures) {
         let most = match flow {
-            Flow::Silent => 2.0 * floor.rs256,
-            Flow::SilentEs256 => 4.0 * floor.es256,
             Flow::ClientCredentials => 0.2,
             Flow::Refresh => 0.3,
             Flow::Introspection | Flow::UserInfo => 0.15,
             Flow::MetStepUp => 0.25,
-            // A page is not bounded; a password has a judge of its own.
-            Flow::UnmetStepUp | Flow::Password => return,
+            // A page is not bounded; the others are judged beside their floors.
+            Flow::UnmetStepUp | Flow::Silent | Flow::SilentEs256 | Flow::Password => return,
         };
-        self.at_most(&format!("{}: CPU ms", flow.name()), figures.cpu, most);
-    }
-
-    /// `argon2`: CPU milliseconds of one hash.
-    pub fn judge_password(&mut self, figures: &Figures, argon2: f64) {
-        self.at_most(&format!("{}: CPU ms", Flow::Password.name()), figures.cpu, 1.15 * argon2);
+        self.at_most(&cpu_of(flow), figures.cpu, most);
     }
 
     pub fn at_most(&mut self, what: &str, is: f64, most: f64) {
@@ -46,4 +49,8 @@ impl Verdict {
         }
         self.lines.iter().all(|(_, is, most)| is <= most)
     }
+}
+
+pub fn cpu_of(flow: Flow) -> String {
+    format!("{}: CPU ms", flow.name())
 }
