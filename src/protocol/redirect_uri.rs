@@ -72,9 +72,9 @@ impl RedirectUri {
         {
             return bad(&format!("has {member} in its query, which belongs to the response"));
         }
-        let is_web = ["https", "http"].contains(&url.scheme());
         let names_somebody = !url.username().is_empty() || url.password().is_some();
-        if names_somebody || (is_web && authority(text).contains('@')) {
+        // An empty one is nowhere in the URL, and `com.example.app://@` with a query behind it is none.
+        if names_somebody || authority(text).contains('@') {
             return bad("has user information, which a redirect URI may not have");
         }
         match url.scheme() {
@@ -224,7 +224,7 @@ fn is_written_out(text: &str, scheme: &str) -> bool {
 }
 
 fn authority(text: &str) -> &str {
-    let after = text.split_once("://").map_or("", |(_, after)| after);
+    let after = text.split_once(':').and_then(|(_, rest)| rest.strip_prefix("//")).unwrap_or("");
     after.split(['/', '?']).next().unwrap_or("")
 }
 
@@ -312,7 +312,10 @@ mod tests {
             assert!(RedirectUri::register(uri, false).is_err(), "{uri}");
         }
         assert!(RedirectUri::register("com.example.app:/cb", true).is_ok());
-        assert!(RedirectUri::register("com.example.app://user@host/cb", true).is_err());
+        assert!(RedirectUri::register("com.example.app:/cb?from=https://a@rp.test", true).is_ok());
+        for uri in ["com.example.app://user@host/cb", "com.example.app://@host/cb", "com.example.app://@"] {
+            assert!(RedirectUri::register(uri, true).is_err(), "{uri}");
+        }
         assert!(RedirectUri::register("http://localhost:8081/cb", false).is_ok());
         assert!(RedirectUri::register("https://rp.test/cb?tenant=1", false).is_ok());
         assert!(RedirectUri::register("https://xn--bcher-kva.rp.test:8443", false).is_ok());
