@@ -72,9 +72,8 @@ impl RedirectUri {
         {
             return bad(&format!("has {member} in its query, which belongs to the response"));
         }
-        let names_somebody = !url.username().is_empty() || url.password().is_some();
-        // An empty one is nowhere in the URL, and `com.example.app://@` with a query behind it is none.
-        if names_somebody || authority(text).contains('@') {
+        // Looked for in the text: an empty one is nowhere in the URL, and `com.example.app://@` with a query behind it is none.
+        if authority(text).contains('@') {
             return bad("has user information, which a redirect URI may not have");
         }
         match url.scheme() {
@@ -295,6 +294,8 @@ mod tests {
             "https://rp.test\\cb",
             "https://rp.test/c b",
             "https:rp.test/cb",
+            "https:ada@rp.test/cb",
+            "https:///ada@rp.test/cb",
             "https:/rp.test/cb",
             "https:///rp.test/cb",
             "HTTPS://rp.test/cb",

@@ -130,7 +130,7 @@ impl TestApp {
     }
 
     /// Runs one that must fail, and gives what it says.
-    pub fn refused_command(&self, arguments: &[&str]) -> String {
+    pub fn complains(&self, arguments: &[&str]) -> String {
         let output = self.output(arguments, "");
         assert!(!output.status.success(), "{arguments:?}");
         String::from_utf8(output.stderr).unwrap()
