@@ -2,36 +2,34 @@
 
 use super::client::Flow;
 use super::floor::Floor;
-use super::measure::Figures;
 
 #[derive(Default)]
 pub struct Verdict {
     lines: Vec<(String, f64, f64)>,
 }
 
-/// What no provider can go below, and how many times that the flow may cost.
-pub fn floor(flow: Flow) -> Option<(Floor, f64)> {
+/// What the CPU of a flow is held against.
+pub enum Most {
+    Milliseconds(f64),
+    /// So many times what no provider can go below.
+    Times(f64, Floor),
+}
+
+/// `None`: a page is not bounded.
+pub fn most(flow: Flow) -> Option<Most> {
     match flow {
-        Flow::Silent => Some((Floor::Bare("RS256"), 2.0)),
-        Flow::SilentEs256 => Some((Floor::Bare("ES256"), 4.0)),
-        Flow::Password => Some((Floor::Argon2, 1.15)),
-        _ => None,
+        Flow::Silent => Some(Most::Times(2.0, Floor::Bare("RS256"))),
+        Flow::SilentEs256 => Some(Most::Times(4.0, Floor::Bare("ES256"))),
+        Flow::Password => Some(Most::Times(1.15, Floor::Argon2)),
+        Flow::ClientCredentials => Some(Most::Milliseconds(0.2)),
+        Flow::Refresh => Some(Most::Milliseconds(0.3)),
+        Flow::Introspection | Flow::UserInfo => Some(Most::Milliseconds(0.15)),
+        Flow::MetStepUp => Some(Most::Milliseconds(0.25)),
+        Flow::UnmetStepUp => None,
     }
 }
 
 impl Verdict {
-    pub fn judge(&mut self, flow: Flow, figures: &Figures) {
-        let most = match flow {
-            Flow::ClientCredentials => 0.2,
-            Flow::Refresh => 0.3,
-            Flow::Introspection | Flow::UserInfo => 0.15,
-            Flow::MetStepUp => 0.25,
-            // A page is not bounded; the others are judged beside their floors.
-            Flow::UnmetStepUp | Flow::Silent | Flow::SilentEs256 | Flow::Password => return,
-        };
-        self.at_most(&cpu_of(flow), figures.cpu, most);
-    }
-
     pub fn at_most(&mut self, what: &str, is: f64, most: f64) {
         self.lines.push((what.to_owned(), is, most));
     }
@@ -49,8 +47,4 @@ impl Verdict {
         }
         self.lines.iter().all(|(_, is, most)| is <= most)
     }
-}
-
-pub fn cpu_of(flow: Flow) -> String {
-    format!("{}: CPU ms", flow.name())
 }
