@@ -21,7 +21,7 @@ lint: ## formatting and lints, as strict as they get
 bench: ## what flows cost, and whether that is what they shall cost at most; takes some minutes
 	@scripts/bench
 
-soak: ## the hard tests in great numbers, fuzzing, an hour of load; takes two hours
+soak: ## the hard tests in great numbers, fuzzing, an hour of load; takes hours
 	@scripts/soak
 
 fuzz: ## a minute for each parser, to find an input that breaks it; installs what it needs
