@@ -32,7 +32,10 @@ mod statement;
 mod world;
 
 use database::TestDatabase;
+use operation::Acr;
 use operation::Operation;
+use operation::Wish;
+use operation::With;
 use operation::operations;
 use proptest::test_runner::Config;
 use proptest::test_runner::RngSeed;
@@ -84,6 +87,36 @@ fn in_any_order_of_requests_proofs_and_endings_only_what_was_proved_is_stated() 
 #[test]
 fn in_any_order_on_postgresql_too_only_what_was_proved_is_stated() {
     check(CASES / 8, database::postgresql);
+}
+
+#[test]
+fn a_page_whose_time_was_over_may_be_open_again_where_the_clock_is_set_back() {
+    let wish = Wish {
+        client: 0,
+        prompt: Some("login"),
+        max_age: None,
+        acr: Acr::Any,
+        about: None,
+        login_hint: None,
+        offline: false,
+    };
+    let (page, with, who) = (0, With::Right, 0);
+    let operations = vec![
+        Operation::Ask { browser: 0, wish },
+        Operation::Wait { seconds: 601 },
+        Operation::Fill { page, with, who },
+        Operation::SetBack { seconds: 31 },
+        Operation::SendOldForm { page, earlier: 0, over: true },
+        Operation::Fill { page, with, who },
+        // It has had its answer: it is over whatever the clock says.
+        Operation::SetBack { seconds: 31 },
+        Operation::SendOldForm { page, earlier: 0, over: true },
+    ];
+    let told = Arc::default();
+    lived(operations, database::sqlite, &told).unwrap();
+    let counts = &told.lock().unwrap().counts;
+    let happened = ["page ends with code", "form of what is over sent"].map(|what| counts.get(what).copied());
+    assert_eq!(happened, [Some(2), Some(1)], "{counts:#?}");
 }
 
 fn check(cases: u32, database: fn() -> TestDatabase) {

@@ -38,6 +38,8 @@ pub struct Tab {
     declined: bool,
     pages: Vec<Reply>,
     pub open: bool,
+    /// When its time was seen to be over. If the clock is set back, it may be open again until then.
+    ran_out: Option<i64>,
 }
 
 /// What a page is for.
@@ -64,7 +66,12 @@ impl Tab {
             declined: false,
             pages: Vec::new(),
             open: true,
+            ran_out: None,
         }
+    }
+
+    pub fn end(&mut self) {
+        (self.open, self.ran_out) = (false, None);
     }
 }
 
@@ -326,28 +333,31 @@ impl World {
     pub async fn landed(&mut self, tab: usize, reply: Reply) {
         sound(&reply);
         self.tell(format!("    {}", reply.outcome()));
-        let was_open = self.tabs[tab].open;
+        let (this, now) = (&mut self.tabs[tab], self.app.clock.now().unix_seconds());
+        let stands = this.open || this.ran_out.is_some_and(|at| now < at);
         match (reply.location().is_some(), reply.status.as_u16()) {
             (true, _) => {
-                assert!(was_open, "an answer out of what is over: {reply:?}");
-                self.tabs[tab].open = false;
+                assert!(stands, "an answer out of what is over: {reply:?}");
+                this.end();
                 self.count(&format!("page ends with {}", reply.outcome()));
                 if reply.outcome() == "code" {
                     self.answered(tab, &reply);
                 }
             }
-            (false, 200) if reply.path != self.tabs[tab].path => {
-                assert!(was_open, "an answer out of what is over: {reply:?}");
-                self.tabs[tab].open = false;
+            (false, 200) if reply.path != this.path => {
+                assert!(stands, "an answer out of what is over: {reply:?}");
+                this.end();
                 self.back_at_the_account(tab, &reply);
             }
             (false, 200) => {
-                assert!(was_open, "a page of what is over: {reply:?}");
+                assert!(stands, "a page of what is over: {reply:?}");
+                this.open = true;
                 self.page_is_right(tab, &reply);
                 self.tabs[tab].pages.push(reply);
             }
             (false, 429) => {}
-            (false, _) => self.tabs[tab].open = false,
+            (false, _) if stands => (this.open, this.ran_out) = (false, Some(now)),
+            (false, _) => {}
         }
     }
 

@@ -306,7 +306,7 @@ impl World {
         let Session { browser, user, .. } = self.sessions[session];
         self.sessions[session].ended = true;
         let of_user = |tab: &&mut Tab| tab.browser == browser && tab.person == Some(user);
-        self.tabs.iter_mut().filter(of_user).for_each(|tab| tab.open = false);
+        self.tabs.iter_mut().filter(of_user).for_each(Tab::end);
         let granted = self.grants.iter_mut().filter(|grant| grant.session == session);
         granted.filter(|grant| !grant.offline || !grant.redeemed).for_each(|grant| grant.revoked = true);
     }
