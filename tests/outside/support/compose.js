@@ -122,22 +122,25 @@ export async function startTopology() {
       stop,
       /** The instance whose answer was the last to a request for `path`. */
       async servedLast(path) {
-        for (;;) {
+        for (let tries = 0; tries < 400; tries++) {
           const line = (await proxy.answered()).findLast((line) => line.path.startsWith(path));
           const name = line && Object.keys(ports).find((name) => line.upstream.endsWith(`:${ports[name]}`));
           if (name) return name;
           await sleep(20);
         }
+        throw new Error(`no instance answered the last request for ${path}`);
       },
-      /** Waits until the proxy gives requests to each of them. */
+      /** Waits until the proxy gives requests to each of them: one that it holds for dead is none, though it tried that one before. */
       async allServe() {
-        const seen = new Set();
-        for (let tries = 0; seen.size < Object.keys(ports).length; tries++) {
-          if (tries > 400) throw new Error(`only ${[...seen]} is served`);
+        const before = (await proxy.answered()).length;
+        for (let tries = 0; tries < 400; tries++) {
           await (await fetch(`${issuer}/healthz`)).text();
-          seen.add((await proxy.answered()).at(-1).upstream);
           await sleep(25);
+          const asked = (await proxy.answered()).slice(before).filter((line) => line.path === '/healthz');
+          const served = (port) => asked.some((line) => line.upstream === `127.0.0.1:${port}`);
+          if (Object.values(ports).every(served)) return;
         }
+        throw new Error('an instance is not served');
       },
     };
   } catch (why) {
