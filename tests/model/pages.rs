@@ -333,7 +333,8 @@ impl World {
     pub async fn landed(&mut self, tab: usize, reply: Reply) {
         sound(&reply);
         self.tell(format!("    {}", reply.outcome()));
-        let (this, now) = (&mut self.tabs[tab], self.app.clock.now().unix_seconds());
+        let now = self.now();
+        let this = &mut self.tabs[tab];
         let stands = this.open || this.ran_out.is_some_and(|at| now < at);
         match (reply.location().is_some(), reply.status.as_u16()) {
             (true, _) => {
