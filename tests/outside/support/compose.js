@@ -133,14 +133,14 @@ export async function startTopology() {
       /** Waits until the proxy gives requests to each of them: one that it holds for dead is none, though it tried that one before. */
       async allServe() {
         const before = (await proxy.answered()).length;
-        for (let tries = 0; tries < 400; tries++) {
+        let missing = Object.keys(ports);
+        for (let tries = 0; missing.length > 0; tries++) {
+          if (tries > 400) throw new Error(`the proxy gives no request to ${missing}`);
           await (await fetch(`${issuer}/healthz`)).text();
           await sleep(25);
           const asked = (await proxy.answered()).slice(before).filter((line) => line.path === '/healthz');
-          const served = (port) => asked.some((line) => line.upstream === `127.0.0.1:${port}`);
-          if (Object.values(ports).every(served)) return;
+          missing = missing.filter((name) => !asked.some((line) => line.upstream === `127.0.0.1:${ports[name]}`));
         }
-        throw new Error('an instance is not served');
       },
     };
   } catch (why) {
