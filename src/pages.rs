@@ -185,8 +185,8 @@ pub struct PasskeysPage {
     /// About a replacement that waits.
     pub waiting: Option<String>,
     pub may_replace: bool,
-    /// What is left of the recovery codes, in words.
-    pub codes: String,
+    /// What is left of the recovery codes, in words; `None` where there is nothing that they could stand in for.
+    pub codes: Option<String>,
     /// For password managers: where they belong, to whom, and which are good.
     pub rp: String,
     pub handle: String,
@@ -393,7 +393,7 @@ mod tests {
                 totp: Some("t".into()),
                 waiting: Some("for ever".into()),
                 may_replace: true,
-                codes: "for ever".into(),
+                codes: Some("for ever".into()),
                 rp: "op.test".into(),
                 handle: "h".into(),
                 accepted: "a b".into(),

@@ -1,6 +1,6 @@
 //! What people do with their own account: they look at their passkeys, add, rename and remove them, and make recovery codes.
-//! Whatever changes a factor is an interaction of its own, which asks for the strongest factor that the account has, shown in
-//! the last five minutes, whatever the session was opened with.
+//! Whatever changes a factor is an interaction of its own. What it asks for is the table of `interaction/task.rs`, whatever the session
+//! was opened with.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -8,15 +8,14 @@ pub mod passkeys;
 pub mod recovery;
 
 use crate::app::App;
-use crate::assurance;
-use crate::assurance::ledger::Assurance;
+use crate::assurance::Decision;
+use crate::assurance::SessionView;
+use crate::assurance::decide;
 use crate::assurance::need::Need;
-use crate::assurance::strongest;
 use crate::base::id::CredentialId;
 use crate::base::id::InteractionId;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
-use crate::base::time::Seconds;
 use crate::interaction;
 use crate::interaction::Ask;
 use crate::interaction::Asker;
@@ -25,10 +24,11 @@ use crate::interaction::OpenError;
 use crate::interaction::Then;
 use crate::interaction::Visitor;
 use crate::interaction::enrol::Enrolment;
-use crate::interaction::next_step::Task;
 use crate::interaction::progress::Person;
 use crate::interaction::progress::Progress;
 use crate::interaction::settle;
+use crate::interaction::task::Door;
+use crate::interaction::task::Task;
 use crate::interaction::told;
 use crate::interaction::told::Letter;
 use crate::store::StoreError;
@@ -43,15 +43,13 @@ use crate::store::users;
 use passkeys::Changed;
 use serde::Deserialize;
 use serde::Serialize;
+use thiserror::Error;
 
 /// Names what follows an interaction of this feature.
 pub const KIND: &str = "account";
 
 pub const PASSKEYS: &str = "/account/passkeys";
 pub const PASSWORD: &str = "/account/password";
-
-/// How long ago the strongest factor may have been shown.
-const FRESH: Seconds = Seconds::minutes(5);
 
 /// What somebody wants to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +82,24 @@ pub struct Done {
     pub cookie: Option<Secret>,
 }
 
+/// Why nothing was begun.
+#[derive(Debug, Error)]
+pub enum BeginError {
+    #[error("nothing is left that the account could prove itself with")]
+    NothingToProveWith,
+    /// Recovery codes stand in for a second factor.
+    #[error("the account has no second factor")]
+    NoSecondFactor,
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl From<StoreError> for BeginError {
+    fn from(error: StoreError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
 pub struct Opened {
     pub interaction: InteractionId,
     pub cookie: Option<Secret>,
@@ -96,16 +112,14 @@ pub async fn begin(
     visitor: &Visitor,
     session: Option<&Session>,
     wish: Wish,
-) -> Result<Opened, OpenError> {
+) -> Result<Opened, BeginError> {
     let person = session.map(|s| Person { user: s.user.clone(), username: s.username.clone() });
-    let (need, task) = match (&wish, session) {
-        (Wish::Look | Wish::LookForPassword, _) | (_, None) => (Need::default(), None),
-        (Wish::Replace { lost }, Some(session)) => {
-            let (need, task) = replace(app, &session.user, lost).await?;
-            (need, Some(task))
-        }
-        (_, Some(session)) => (guard(app, &session.user).await?, task(&wish)),
+    let task = match session {
+        Some(session) => task(app, &session.user, &wish).await?,
+        None => None,
     };
+    let subject = session.filter(|_| task.is_some()).map(|session| session.user.clone());
+    let need = Need { subject, ..Need::default() };
     let ask = Ask {
         need,
         asker: Asker { name: app.config.page.name.clone(), host: None, origin: String::new() },
@@ -124,7 +138,7 @@ pub async fn begin(
 }
 
 /// The need is met: what was wished for is done, in the transaction that settles the proofs.
-pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -> Result<Done, StoreError> {
+pub async fn after(app: &App, interaction: Interaction) -> Result<Done, StoreError> {
     let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
     let wish = serde_json::from_str::<Wish>(interaction.then().1)
         .map_err(|why| StoreError::Unavailable(why.to_string()))?;
@@ -138,14 +152,17 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
         }
     };
     let entry = what.map(|what| {
-        let entry = app.entry(Actor::User, what).user(&person.user);
-        entry.source(&interaction.source).acr(&assurance.acr)
+        let entry = app.entry(Actor::User, what).user(&person.user).source(&interaction.source);
+        match class_shown(app, &interaction, &person.user) {
+            Some(acr) => entry.acr(&acr),
+            None => entry,
+        }
     });
     let (user, now) = (person.user.clone(), app.now());
     let letter = told.and_then(|told| Letter::about(app, &interaction, &person, told));
     let replaces = matches!(wish, Wish::Replace { .. });
     let added = if replaces { Changed::Replacing } else { Changed::Added };
-    let added = interaction.progress.enrolled.then_some(added);
+    let added = interaction.progress.enrolled.is_some().then_some(added);
     let id = CredentialId::generate(app.entropy.as_ref(), now);
     let password = interaction.progress.new_password.clone();
     let password = password.map(|secret| Credential::new(id, Kind::Password, secret, now));
@@ -174,39 +191,57 @@ pub async fn refused(app: &App, interaction: Interaction) -> Result<Done, StoreE
     Ok(Done { user, path: PASSKEYS, said: None, cookie: None })
 }
 
-fn task(wish: &Wish) -> Option<Task> {
-    match wish {
-        Wish::Add(what) => Some(Task::Enrol(*what)),
-        Wish::RecoveryCodes => Some(Task::RecoveryCodes),
-        Wish::Password => Some(Task::NewPassword),
+/// What `wish` wants done to the factors of `user`, if anything; what it demands is asked at every step from here on.
+async fn task(app: &App, user: &UserId, wish: &Wish) -> Result<Option<Task>, BeginError> {
+    let task = match wish {
+        Wish::Look | Wish::LookForPassword => return Ok(None),
+        Wish::Add(what) => Task::Enrol(*what),
+        Wish::RecoveryCodes => Task::RecoveryCodes,
+        Wish::Password => Task::NewPassword,
+        Wish::Rename { .. } => Task::Rename,
+        Wish::Remove { .. } => Task::Remove,
+        Wish::Replace { lost } => replacement(app, user, lost).await?,
+    };
+    let id = user.clone();
+    let account = app.store.read(move |c| credentials::account(c, &id)).await?;
+    let account = account.ok_or(BeginError::NothingToProveWith)?;
+    if task == Task::RecoveryCodes && !account.has_second_factor() {
+        return Err(BeginError::NoSecondFactor);
+    }
+    let account = match wish {
+        Wish::Replace { lost } => account.without(lost),
         Wish::Look
         | Wish::LookForPassword
-        | Wish::Replace { .. }
+        | Wish::Password
+        | Wish::Add(_)
+        | Wish::RecoveryCodes
         | Wish::Rename { .. }
-        | Wish::Remove { .. } => None,
-    }
+        | Wish::Remove { .. } => account,
+    };
+    let demand = task.demand(&account, None, Door::Account, None);
+    demand.map(|_| Some(task)).ok_or(BeginError::NothingToProveWith)
 }
 
-/// What is left beside the lost factor; only where its owner can be told, who may not be the one who asks.
-async fn replace(app: &App, user: &UserId, lost: &CredentialId) -> Result<(Need, Task), StoreError> {
+/// Of a factor that the user has, and only where its owner can be told, who may not be the one who asks.
+async fn replacement(app: &App, user: &UserId, lost: &CredentialId) -> Result<Task, BeginError> {
     let (id, gone) = (user.clone(), lost.clone());
     let read = app.store.read(move |c| {
         let factor = credentials::of_user(c, &id)?.into_iter().find(|factor| factor.id == gone);
         let is_told = !users::addresses(c, &id)?.is_empty();
-        Ok((factor.filter(|_| is_told), credentials::account(c, &id)?))
+        Ok(factor.filter(|_| is_told))
     });
-    let (Some(factor), Some(account)) = read.await? else { return Err(StoreError::Lost) };
-    let with = Enrolment::like(factor.kind).filter(|_| app.mail.is_some()).ok_or(StoreError::Lost)?;
-    let need = assurance::recovery(&account.without(lost), app.now()).ok_or(StoreError::Lost)?;
-    Ok((need, Task::Replace { lost: lost.clone(), with }))
+    let with = read.await?.and_then(|factor| Enrolment::like(factor.kind)).filter(|_| app.mail.is_some());
+    let with = with.ok_or(BeginError::NothingToProveWith)?;
+    Ok(Task::Replace { lost: lost.clone(), with })
 }
 
-/// The level of the strongest factor that the user has, not of the session (attack: a session left open somewhere).
-async fn guard(app: &App, user: &UserId) -> Result<Need, StoreError> {
-    let id = user.clone();
-    let account = app.store.read(move |c| credentials::account(c, &id)).await?;
-    let account = account.ok_or(StoreError::Lost)?;
-    let guard = strongest(&Need::default(), &account, &app.config.policy, app.now());
-    // Who has nothing but recovery codes left can't change anything here.
-    Ok(Need { anew: false, max_age: Some(FRESH), ..guard.ok_or(StoreError::Lost)? })
+/// The strongest class that holds, for the audit: what a change demands has no name among the classes.
+fn class_shown(app: &App, interaction: &Interaction, user: &UserId) -> Option<String> {
+    let events = interaction.events();
+    let need = Need { interaction: Some(interaction.id().clone()), ..Need::default() };
+    let view = SessionView { user, events: &events };
+    match decide(&need, Some(&view), interaction.account.as_ref(), &app.config.policy, app.now()) {
+        Decision::Satisfied(assurance) => Some(assurance.acr),
+        Decision::Challenge(_) | Decision::Enrol(_) | Decision::Refuse(_) => None,
+    }
 }

@@ -49,6 +49,13 @@ pub struct Own {
     pub codes: Option<i64>,
 }
 
+impl Own {
+    /// Something that recovery codes stand in for.
+    pub fn has_second_factor(&self) -> bool {
+        self.totp.is_some() || !self.keys.is_empty()
+    }
+}
+
 impl Changed {
     const ALL: [Self; 8] = [
         Self::Added,

@@ -39,9 +39,17 @@ impl Account {
         self
     }
 
+    pub fn has(&self, method: Method) -> bool {
+        self.factors.iter().any(|factor| factor.method == method)
+    }
+
+    /// Something beside the password that can be lost, and that recovery codes stand in for.
+    pub fn has_second_factor(&self) -> bool {
+        self.has(Method::Webauthn) || self.has(Method::Otp)
+    }
+
     /// Does the account require AAL2? Only TOTP makes it so; a passkey is optional and raises no floor.
     pub fn requires_aal2(&self) -> bool {
-        let totp = self.factors.iter().any(|factor| factor.method == Method::Otp);
-        totp && self.second_factor == SecondFactor::SignIn
+        self.has(Method::Otp) && self.second_factor == SecondFactor::SignIn
     }
 }

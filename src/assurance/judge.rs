@@ -212,8 +212,7 @@ impl<'a> Judge<'a> {
             Some(Within::Span(span)) => age <= span,
             Some(Within::Session) => true,
         };
-        let counts = !self.need.without_recovery || event.method != Method::Recovery;
-        timely && counts && proof.is_shown_by(event)
+        timely && proof.is_shown_by(event)
     }
 
     /// Every smallest set of further proofs after which `class` and the floors hold.

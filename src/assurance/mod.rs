@@ -5,6 +5,7 @@
 
 pub mod aal;
 pub mod factors;
+pub mod guard;
 pub mod ledger;
 pub mod need;
 pub mod plan;
@@ -93,31 +94,6 @@ pub fn decide(
     }
 }
 
-/// What somebody has to show, in this interaction, before a factor of theirs is added: the strongest class that their
-/// account reaches. Recovery codes open no such door.
-pub fn strongest(need: &Need, account: &Account, policy: &Policy, now: Time) -> Option<Need> {
-    let asked = |name: &str| Need {
-        requested: Requested::Required(vec![name.to_owned()]),
-        floors: Vec::new(),
-        max_age: None,
-        anew: true,
-        silent: false,
-        subject: Some(account.user.clone()),
-        without_recovery: true,
-        interaction: need.interaction.clone(),
-    };
-    let mut needs = policy.classes().iter().rev().map(|class| asked(&class.name));
-    needs.find(|need| Judge { need, policy, now }.challenge(&[], account).is_some())
-}
-
-/// What somebody has to show, in this interaction, who has lost a factor; `None` if nothing is left that would do. `account` is
-/// without the lost one.
-pub fn recovery(account: &Account, now: Time) -> Option<Need> {
-    let need = Need { anew: true, subject: Some(account.user.clone()), ..Need::default() };
-    let policy = Policy::of_recovery();
-    Judge { need: &need, policy: &policy, now }.challenge(&[], account).is_some().then_some(need)
-}
-
 /// Before the first proof nobody is known, and every account looks the same.
 fn known_person<'a>(
     need: &Need,
@@ -187,7 +163,6 @@ mod tests {
             anew: false,
             silent: false,
             subject: None,
-            without_recovery: false,
             interaction: None,
         }
     }
@@ -313,22 +288,6 @@ mod tests {
         let only = vec![step(Method::Pwd, false)];
         let pwd = decide(&need(Some("urn:stepgate:acr:pwd"), None), None, None, &Policy::default(), NOW);
         assert_eq!(pwd, Decision::Challenge(Menu { class: "urn:stepgate:acr:pwd".into(), ways: only }));
-    }
-
-    #[test]
-    fn the_strongest_class_of_an_account_is_asked_for_before_it_gets_another_factor() {
-        let strongest = |kinds: &[&str]| {
-            let need = need(Some("phr"), None);
-            let found =
-                super::strongest(&need, &account(kinds, SecondFactor::StepUp), &Policy::default(), NOW);
-            found.map(|need| (need.requested, need.anew))
-        };
-        let class = |name: &str| Some((Requested::Required(vec![name.to_owned()]), true));
-        assert_eq!(strongest(&["pwd"]), class("urn:stepgate:acr:pwd"));
-        assert_eq!(strongest(&["pwd", "otp"]), class("urn:stepgate:acr:mfa"));
-        assert_eq!(strongest(&["pwd", "key"]), class("phr"));
-        assert_eq!(strongest(&["passkey"]), class("phr"));
-        assert_eq!(strongest(&[]), None);
     }
 
     #[test]

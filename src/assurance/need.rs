@@ -19,9 +19,6 @@ pub struct Need {
     /// No page may be shown (`prompt=none`).
     pub silent: bool,
     pub subject: Option<UserId>,
-    /// Recovery codes open no door to another factor.
-    #[serde(default)]
-    pub without_recovery: bool,
     pub interaction: Option<InteractionId>,
 }
 

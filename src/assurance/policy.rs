@@ -105,23 +105,14 @@ impl Policy {
         Ok(Self { classes, second_factor: floor })
     }
 
-    /// What opens the replacement of a lost factor: what is left beside it.
-    pub fn of_recovery() -> Self {
-        let proof = |method| Proof {
-            method,
-            uv: false,
-            device_bound: false,
-            attested: false,
-            aged: None,
-            within: None,
-        };
-        let beside = |method| vec![proof(Method::Pwd), proof(method)];
+    /// One class that any of `combinations` reaches: what a guard asks for. It is nobody's to name or to change.
+    pub fn of_guard(combinations: Vec<Vec<Proof>>) -> Self {
         let class = Class {
-            name: "recovery".into(),
+            name: "guard".into(),
             aliases: Vec::new(),
             max_age: None,
             enrol: false,
-            any_of: vec![beside(Method::Recovery), beside(Method::Otp)],
+            any_of: combinations,
         };
         Self { classes: vec![class.clone()], second_factor: class }
     }

@@ -46,7 +46,6 @@ pub fn need(
         anew: wishes.prompt.login || max_age == Some(Seconds(0)),
         silent: wishes.prompt.none,
         subject: wishes.subject.clone(),
-        without_recovery: false,
         interaction: None,
     })
 }

@@ -1,8 +1,9 @@
 //! A factor is set up: a passkey, a security key, an authenticator app, recovery codes. Whether it may be is decided by the
-//! dispatcher; here it is done, in one transaction with its line in the audit. A registration is no proof; the code that
+//! dispatcher, and once more in the transaction that does it here, with its line in the audit. A registration is no proof; the code that
 //! completes an authenticator app is.
 
 use super::Interaction;
+use super::demanded::Demanded;
 use super::ground::Ground;
 use super::passkey;
 use super::passkey::Answer;
@@ -13,6 +14,7 @@ use super::progress::Progress;
 use super::progress::Proof;
 use super::prove::ProveError;
 use super::submit::save;
+use super::task::Task;
 use super::told;
 use super::told::Letter;
 use crate::app::App;
@@ -117,7 +119,8 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
         uv: false,
         device_bound: false,
     };
-    let progress = Progress { enrolled: true, ..on.progress.proved(person.clone(), proof) };
+    let enrolled = Some(credential.id.clone());
+    let progress = Progress { enrolled, ..on.progress.proved(person.clone(), proof) };
     let taken = Progress { notice: None, ..on.progress.clone() };
     add(app, on, on.row.clone(), person, credential, (progress, taken)).await
 }
@@ -140,8 +143,9 @@ pub async fn key(app: &App, on: &Interaction, person: &Person, answer: Answer<'_
     let label = detail.provider.clone().unwrap_or_default();
     let key = Some(Key { lookup, label, detail, last_used_at: None });
     let credential = Credential { key, ..Credential::new(id, kind.into(), stored, now) };
+    let enrolled = Some(credential.id.clone());
     let progress =
-        Progress { enrolled: true, notice: None, way: None, unknown_passkey: None, ..on.progress.clone() };
+        Progress { enrolled, notice: None, way: None, unknown_passkey: None, ..on.progress.clone() };
     let taken = Progress { notice: Some(Notice::PasskeyTaken), ..tried };
     add(app, on, row, person, credential, (progress, taken)).await
 }
@@ -154,22 +158,25 @@ async fn add(
     credential: Credential,
     (progress, taken): (Progress, Progress),
 ) -> Result<(), ProveError> {
-    if let Some(lost) = on.ask.lost() {
-        return stand_by(app, on, row, person, lost, credential, taken).await;
+    if let Some(task @ Task::Replace { lost, .. }) = &on.ask.task {
+        return stand_by(app, on, row, person, (lost, task), credential, taken).await;
     }
     let entry = entry(app, on, person, What::FactorAdded).because(credential.kind.as_str());
     let letter = Letter::about(app, on, person, told::What::Added(credential.kind));
     let (progress, taken) = (super::json(&progress)?, super::json(&taken)?);
     let (user, now, ground) = (person.user.clone(), app.now(), Ground::of(on, &person.user));
+    let demanded = Demanded::of(app, on, &person.user, task_of(credential.kind));
     let expires_at = on.expires_at(app, now);
     let added = app.store.write(move |c| {
-        let added = credentials::add(c, &user, &credential)?;
-        if added {
-            audit::append(c, &entry)?;
-            letter.iter().try_for_each(|letter| letter.post(c))?;
+        interactions::advance(c, &row, &progress, expires_at)?;
+        demanded.is_met(c, now)?;
+        ground.stands(c, now)?;
+        if !credentials::add(c, &user, &credential)? {
+            let row = InteractionRow { step: row.step + 1, ..row };
+            return interactions::advance(c, &row, &taken, expires_at);
         }
-        interactions::advance(c, &row, if added { &progress } else { &taken }, expires_at)?;
-        ground.stands(c, now)
+        audit::append(c, &entry)?;
+        letter.iter().try_for_each(|letter| letter.post(c))
     });
     added.await?;
     app.mail_waiting.notify_one();
@@ -182,7 +189,7 @@ async fn stand_by(
     on: &Interaction,
     row: InteractionRow,
     person: &Person,
-    lost: &CredentialId,
+    (lost, task): (&CredentialId, &Task),
     credential: Credential,
     taken: Progress,
 ) -> Result<(), ProveError> {
@@ -193,11 +200,14 @@ async fn stand_by(
     let letter = Letter::about(app, on, person, told::What::Replacing { kind, due_at, link });
     let user = person.user.clone();
     let recovery = Recovery { user, lost: lost.clone(), replacement: credential, due_at };
-    let begun = super::json(&Progress { enrolled: true, notice: None, way: None, ..on.progress.clone() })?;
+    let enrolled = Some(recovery.replacement.id.clone());
+    let begun = super::json(&Progress { enrolled, notice: None, way: None, ..on.progress.clone() })?;
     let used = super::json(&taken)?;
     let waits = super::json(&Progress { notice: Some(Notice::ReplacementWaits), ..on.progress.clone() })?;
     let (expires_at, ground) = (on.expires_at(app, now), Ground::of(on, &person.user));
+    let demanded = Demanded::of(app, on, &person.user, task.clone());
     let written = app.store.write(move |c| {
+        demanded.is_met(c, now)?;
         let lookup = recovery.replacement.key.as_ref().map(|key| key.lookup.as_str());
         let is_used = lookup.map(|lookup| credentials::by_lookup(c, lookup)).transpose()?.flatten().is_some();
         let progress = if is_used {
@@ -252,8 +262,10 @@ pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Result<
     let progress = super::json(&Progress { codes_settled: true, notice: None, ..on.progress.clone() })?;
     let (row, user, expires_at) = (on.row.clone(), person.user.clone(), on.expires_at(app, now));
     let ground = Ground::of(on, &person.user);
+    let demanded = Demanded::of(app, on, &person.user, Task::RecoveryCodes);
     let kept = app.store.write(move |c| {
         interactions::advance(c, &row, &progress, expires_at)?;
+        demanded.is_met(c, now)?;
         ground.stands(c, now)?;
         for old in credentials::of_user(c, &user)?.iter().filter(|old| old.kind == Kind::Recovery) {
             credentials::take_away(c, &user, &old.id, now)?;
@@ -266,6 +278,17 @@ pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Result<
     kept.await?;
     app.mail_waiting.notify_one();
     Ok(())
+}
+
+/// One more of this kind.
+const fn task_of(kind: Kind) -> Task {
+    match kind {
+        Kind::Password => Task::NewPassword,
+        Kind::Totp => Task::Enrol(Enrolment::Totp),
+        Kind::Passkey => Task::Enrol(Enrolment::Passkey),
+        Kind::SecurityKey => Task::Enrol(Enrolment::SecurityKey),
+        Kind::Recovery => Task::RecoveryCodes,
+    }
 }
 
 fn entry(app: &App, on: &Interaction, person: &Person, what: What) -> Entry {

@@ -10,6 +10,8 @@ use super::submit::save;
 use super::told::Letter;
 use super::told::What;
 use crate::app::App;
+use crate::base::id::InteractionId;
+use crate::credential::seal::MasterKey;
 use crate::store::StoreError;
 use crate::store::interactions;
 use subtle::ConstantTimeEq;
@@ -23,7 +25,7 @@ pub async fn send(app: &App, on: &Interaction, person: &Person, again: bool) -> 
     if mailed >= MOST_MAILS || (mailed > 0 && !again) {
         return Ok(());
     }
-    let Some(code) = code(app, on, mailed + 1) else { return Ok(()) };
+    let Some(code) = code(&app.master, on.id(), mailed + 1) else { return Ok(()) };
     let letter = Letter::about(app, on, person, What::Code(code));
     let progress = super::json(&Progress { mailed: mailed + 1, notice: None, ..on.progress.clone() })?;
     let (row, expires_at) = (on.row.clone(), on.expires_at(app, app.now()));
@@ -39,7 +41,7 @@ pub async fn send(app: &App, on: &Interaction, person: &Person, again: bool) -> 
 /// Five wrong ones end the interaction, as with any code.
 pub async fn confirm(app: &App, on: &Interaction, typed: &str) -> Result<(), StoreError> {
     let typed = typed.chars().filter(|c| !matches!(c, ' ' | '-')).collect::<String>();
-    let expected = code(app, on, on.progress.mailed);
+    let expected = code(&app.master, on.id(), on.progress.mailed);
     let right = expected.is_some_and(|code| bool::from(code.as_bytes().ct_eq(typed.as_bytes())));
     let wrong_codes = on.progress.wrong_codes + 1;
     let progress = match right {
@@ -51,9 +53,9 @@ pub async fn confirm(app: &App, on: &Interaction, typed: &str) -> Result<(), Sto
     save(app, on, progress).await
 }
 
-/// Eight digits of this interaction and this mail.
-fn code(app: &App, on: &Interaction, mail: u32) -> Option<String> {
-    let bytes = app.master.bytes("mail code", &[on.id().as_str(), &mail.to_string()]);
+/// Eight digits of this interaction and of its mail of this number, the first of which is 1.
+pub fn code(master: &MasterKey, interaction: &InteractionId, mail: u32) -> Option<String> {
+    let bytes = master.bytes("mail code", &[interaction.as_str(), &mail.to_string()]);
     let number = u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?);
     (mail > 0).then(|| format!("{:08}", number % 100_000_000))
 }

@@ -6,6 +6,7 @@
 pub mod approval;
 pub mod brake;
 pub mod create;
+pub mod demanded;
 pub mod enrol;
 pub mod ground;
 pub mod mail_code;
@@ -16,6 +17,7 @@ pub mod prove;
 pub mod sentence;
 pub mod settle;
 pub mod submit;
+pub mod task;
 pub mod told;
 
 use crate::app::App;
@@ -43,11 +45,12 @@ use crate::store::sessions::Session;
 use crate::store::users;
 use approval::Approval;
 use next_step::Stand;
-use next_step::Task;
 use progress::Progress;
 use progress::Proof;
 use serde::Deserialize;
 use serde::Serialize;
+use task::Door;
+use task::Task;
 use thiserror::Error;
 
 /// What is asked, and who asks it.
@@ -241,6 +244,11 @@ impl Ask {
 }
 
 impl Interaction {
+    /// Which door a change of factors would come through.
+    pub fn door(&self) -> Door {
+        if self.ask.task.is_some() { Door::Account } else { Door::StepUp }
+    }
+
     pub fn id(&self) -> &InteractionId {
         &self.row.id
     }
@@ -284,7 +292,7 @@ impl Interaction {
             hints_elsewhere: self.ask.login_hint.is_some() && self.hinted().is_none(),
             remembered: &self.remembered,
             passkeys: app.passkeys.is_some(),
-            mails_codes: self.has_address && app.mail.is_some() && self.ask.task.is_none(),
+            mails_codes: self.has_address && app.mail.is_some(),
         }
     }
 

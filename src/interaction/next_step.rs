@@ -4,6 +4,9 @@ use super::Ask;
 use super::enrol::Enrolment;
 use super::progress::Person;
 use super::progress::Progress;
+use super::task::Demand;
+use super::task::Door;
+use super::task::Task;
 use crate::assurance::Decision;
 use crate::assurance::Reason;
 use crate::assurance::SessionView;
@@ -17,13 +20,9 @@ use crate::assurance::need::Requested;
 use crate::assurance::plan::Menu;
 use crate::assurance::plan::Step;
 use crate::assurance::policy::Policy;
-use crate::assurance::strongest;
-use crate::base::id::CredentialId;
 use crate::base::time::Time;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
-use serde::Deserialize;
-use serde::Serialize;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -62,19 +61,6 @@ pub enum Next {
     End(Fault),
 }
 
-/// What somebody came for by themself, rather than being asked for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Task {
-    Enrol(Enrolment),
-    RecoveryCodes,
-    NewPassword,
-    /// What was lost, and what will stand in for it.
-    Replace {
-        lost: CredentialId,
-        with: Enrolment,
-    },
-}
-
 /// Where an interaction stands, as far as it does not say so itself.
 #[derive(Clone, Copy)]
 pub struct Stand<'a> {
@@ -93,7 +79,7 @@ pub struct Stand<'a> {
     pub remembered: &'a [String],
     /// Passkeys can be used here at all.
     pub passkeys: bool,
-    /// A code has to be mailed, and come back, before something is set up in the middle of a request.
+    /// A code can be mailed to a verified address of its person.
     pub mails_codes: bool,
 }
 
@@ -102,10 +88,18 @@ pub const MOST_WRONG_PASSWORDS: u32 = 10;
 pub const MOST_WRONG_CODES: u32 = 5;
 
 pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, now: Time) -> Next {
-    let of_recovery = ask.lost().map(|_| Policy::of_recovery());
-    let policy = of_recovery.as_ref().unwrap_or(policy);
     let view = progress.person.as_ref().map(|person| SessionView { user: &person.user, events: at.events });
-    let decision = |need: &Need| decide(need, view.as_ref(), at.account, policy, now);
+    let demand = match (&ask.task, at.account) {
+        (Some(task), Some(account)) => match demand(task, Door::Account, account, ask, progress) {
+            Some(demand) => Some(demand),
+            None => return Next::End(refusal(Reason::Unmet)),
+        },
+        _ => None,
+    };
+    let decision = |need: &Need| match (&demand, at.account) {
+        (Some(demand), Some(account)) => demand.guard.decide(view.as_ref(), account, now),
+        _ => decide(need, view.as_ref(), at.account, policy, now),
+    };
     let unapproved = ask.approval.as_ref().is_some_and(|a| !progress.approved && a.is_open(at.remembered));
     if progress.refused {
         return Next::End(Fault::new(ErrorCode::AccessDenied, "The user did not approve the application."));
@@ -126,7 +120,7 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
     }
     match (decided, &progress.person) {
         (Decision::Satisfied(assurance), Some(person)) => {
-            let open = open_task(ask, progress, person, at);
+            let open = open_task(ask, progress, person, at, demand.as_ref());
             open.unwrap_or_else(|| satisfied(assurance, person, progress, unapproved))
         }
         (Decision::Satisfied(assurance), None) => Next::Answer(assurance),
@@ -138,7 +132,7 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
             Next::Approve(person.clone())
         }
         (Decision::Challenge(menu), Some(person)) => prove(&menu, person, progress, ask, at, false),
-        (Decision::Enrol(menu), Some(person)) => enrol(&menu, person, ask, progress, at, policy, now),
+        (Decision::Enrol(menu), Some(person)) => enrol(&menu, person, ask, progress, at, now),
         (Decision::Enrol(_), None) | (Decision::Refuse(_), _) => Next::End(refusal(Reason::Unmet)),
     }
 }
@@ -186,22 +180,47 @@ fn satisfied(assurance: Assurance, person: &Person, progress: &Progress, unappro
 }
 
 /// What somebody came for; and recovery codes, after the first factor that can be lost.
-fn open_task(ask: &Ask, progress: &Progress, person: &Person, at: &Stand) -> Option<Next> {
+fn open_task(
+    ask: &Ask,
+    progress: &Progress,
+    person: &Person,
+    at: &Stand,
+    demand: Option<&Demand>,
+) -> Option<Next> {
     let codes = || Next::OfferCodes(person.clone());
-    match &ask.task {
-        Some(Task::Enrol(what) | Task::Replace { with: what, .. }) if !progress.enrolled => {
-            return Some(Next::Enrol { person: person.clone(), what: *what, others: Vec::new() });
+    let open = match &ask.task {
+        Some(Task::Enrol(what) | Task::Replace { with: what, .. }) if progress.enrolled.is_none() => {
+            Some(Next::Enrol { person: person.clone(), what: *what, others: Vec::new() })
         }
-        Some(Task::RecoveryCodes) if !progress.codes_settled => return Some(codes()),
-        Some(Task::NewPassword) if progress.new_password.is_none() => {
-            return Some(Next::NewPassword(person.clone()));
-        }
-        _ => {}
+        Some(Task::RecoveryCodes) if !progress.codes_settled => Some(codes()),
+        Some(Task::NewPassword) if progress.new_password.is_none() => Some(Next::NewPassword(person.clone())),
+        _ => None,
+    };
+    if let Some(open) = open {
+        return Some(after_the_mailed_code(open, person, progress, at, demand));
     }
-    let has_codes =
-        at.account.iter().flat_map(|account| &account.factors).any(|f| f.method == Method::Recovery);
+    let has_codes = at.account.is_some_and(|account| account.has(Method::Recovery));
     let waits = ask.lost().is_some();
-    (progress.enrolled && !waits && !progress.codes_settled && !has_codes).then(codes)
+    (progress.enrolled.is_some() && !waits && !progress.codes_settled && !has_codes).then(codes)
+}
+
+/// Who adds a factor has to have the mailbox too (attack: a thief of the password, or of an open session).
+fn after_the_mailed_code(
+    then: Next,
+    person: &Person,
+    progress: &Progress,
+    at: &Stand,
+    demand: Option<&Demand>,
+) -> Next {
+    let is_wanted = demand.is_some_and(|demand| demand.mailed_code);
+    if is_wanted && at.mails_codes && !progress.mail_confirmed {
+        return Next::ConfirmMail(person.clone());
+    }
+    then
+}
+
+fn demand(task: &Task, door: Door, account: &Account, ask: &Ask, progress: &Progress) -> Option<Demand> {
+    task.demand(account, progress.enrolled.as_ref(), door, ask.need.interaction.clone())
 }
 
 /// Who has taken another way than the passkey goes on there, and is not led back to the passkey.
@@ -229,37 +248,23 @@ fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask, at: &Stan
     Next::Prove { person: person.clone(), step: *step, others: others.to_vec(), to_enrol }
 }
 
-/// A new factor opens no more than what the strongest one that is there, shown in this interaction, has opened (attack: a
-/// thief of the password sets up a factor of their own). A recovery code opens nothing here.
-fn enrol(
-    menu: &Menu,
-    person: &Person,
-    ask: &Ask,
-    progress: &Progress,
-    at: &Stand,
-    policy: &Policy,
-    now: Time,
-) -> Next {
+/// A new factor opens no more than what the highest rank of those that are there, shown in this interaction, has opened (attack: a thief
+/// of the password sets up a factor of their own). A recovery code opens nothing here.
+fn enrol(menu: &Menu, person: &Person, ask: &Ask, progress: &Progress, at: &Stand, now: Time) -> Next {
     let unmet = || Next::End(refusal(Reason::Unmet));
     let Some(account) = at.account else { return unmet() };
-    let Some(guard) = strongest(&ask.need, account, policy, now) else { return unmet() };
+    let offered = menu.next_steps().into_iter().filter_map(Enrolment::of);
+    let mut offered = offered.filter(|what| *what == Enrolment::Totp || at.passkeys).collect::<Vec<_>>();
+    let chosen = offered.iter().position(|what| progress.way.as_deref() == Some(what.as_str()));
+    offered.rotate_left(chosen.unwrap_or(0));
+    let Some((what, others)) = offered.split_first() else { return unmet() };
+    let demand = demand(&Task::Enrol(*what), Door::StepUp, account, ask, progress);
+    let Some(demand) = demand else { return unmet() };
     let view = SessionView { user: &person.user, events: at.events };
-    match decide(&guard, Some(&view), Some(account), policy, now) {
-        Decision::Satisfied(_) if at.mails_codes && !progress.mail_confirmed => {
-            Next::ConfirmMail(person.clone())
-        }
+    match demand.guard.decide(Some(&view), account, now) {
         Decision::Satisfied(_) => {
-            let offered = menu.next_steps().into_iter().filter_map(Enrolment::of);
-            let mut offered =
-                offered.filter(|what| *what == Enrolment::Totp || at.passkeys).collect::<Vec<_>>();
-            let chosen = offered.iter().position(|what| progress.way.as_deref() == Some(what.as_str()));
-            offered.rotate_left(chosen.unwrap_or(0));
-            match offered.split_first() {
-                Some((what, others)) => {
-                    Next::Enrol { person: person.clone(), what: *what, others: others.to_vec() }
-                }
-                None => unmet(),
-            }
+            let then = Next::Enrol { person: person.clone(), what: *what, others: others.to_vec() };
+            after_the_mailed_code(then, person, progress, at, Some(&demand))
         }
         Decision::Challenge(menu) => prove(&menu, person, progress, ask, at, true),
         Decision::Enrol(_) | Decision::Refuse(_) => unmet(),

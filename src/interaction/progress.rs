@@ -40,9 +40,9 @@ pub struct Progress {
     /// The name in `typed` was chosen from those that are remembered here, and no other one is meant.
     #[serde(default)]
     pub chosen: bool,
-    /// A factor was set up here.
+    /// The factor that was set up here, or the replacement that waits.
     #[serde(default)]
-    pub enrolled: bool,
+    pub enrolled: Option<CredentialId>,
     /// Recovery codes were kept, or not wanted.
     #[serde(default)]
     pub codes_settled: bool,

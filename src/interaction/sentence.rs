@@ -59,7 +59,6 @@ mod tests {
             anew,
             silent: false,
             subject: None,
-            without_recovery: false,
             interaction: None,
         };
         let event = Event {

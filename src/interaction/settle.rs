@@ -2,6 +2,7 @@
 //! answer, or the next page. All of it or nothing.
 
 use super::Interaction;
+use super::demanded::Demanded;
 use super::ground::Ground;
 use crate::app::App;
 use crate::assurance::aal;
@@ -38,6 +39,8 @@ struct Ledger {
     user: UserId,
     session: SessionId,
     is_new: bool,
+    /// By what somebody came for, where that changes their factors.
+    demanded: Option<Demanded>,
     ground: Ground,
     proofs: Vec<Event>,
     secret: Option<SecretHash>,
@@ -109,9 +112,22 @@ impl Ledger {
         let (browser, user) = (interaction.browser.clone(), person.user.clone());
         let lifetimes = app.config.lifetimes;
         let known_until = now.plus(lifetimes.remember.max(lifetimes.session));
+        let demanded = interaction.ask.task.clone().map(|task| Demanded::of(app, interaction, &user, task));
         let ground = Ground::of(interaction, &user);
-        let ledger =
-            Self { browser, user, session, is_new, ground, proofs, secret, entry, life, known_until, now };
+        let ledger = Self {
+            browser,
+            user,
+            session,
+            is_new,
+            demanded,
+            ground,
+            proofs,
+            secret,
+            entry,
+            life,
+            known_until,
+            now,
+        };
         Ok((ledger, cookie))
     }
 
@@ -121,6 +137,8 @@ impl Ledger {
     }
 
     fn write(&self, c: &mut Conn) -> Written<()> {
+        // Before the ground, which only holds what this locks.
+        self.demanded.iter().try_for_each(|demanded| demanded.is_met(c, self.now))?;
         self.ground.stands(c, self.now)?;
         // Session fixation: whoever knew the secret before the proof does not know it after.
         if let Some(secret) = &self.secret

@@ -77,6 +77,14 @@ impl Kind {
         }
     }
 
+    /// Beside a password, and beside which recovery codes may exist.
+    pub const fn is_second_factor(self) -> bool {
+        match self {
+            Self::Totp | Self::Passkey | Self::SecurityKey => true,
+            Self::Password | Self::Recovery => false,
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
@@ -116,7 +124,11 @@ pub fn add(c: &mut Conn, user: &UserId, credential: &Credential) -> QueryResult<
     super::unless_taken(c.transaction(|c| insert(c, user, credential).map(|()| 1)))
 }
 
+/// The first second factor voids recovery codes that are there: they were made with less than what they would stand in for.
 pub fn insert(c: &mut Conn, user: &UserId, credential: &Credential) -> QueryResult<()> {
+    if credential.kind.is_second_factor() {
+        void_codes_without_second_factor(c, user, credential.enrolled_at)?;
+    }
     let key = credential.key.as_ref();
     let detail = key.map(|key| serde_json::to_string(&key.detail)).transpose();
     let detail = detail.map_err(|why| diesel::result::Error::SerializationError(why.into()))?;
@@ -167,15 +179,16 @@ pub fn account(c: &mut Conn, id: &UserId) -> QueryResult<Option<Account>> {
     account_with(c, id, &all)
 }
 
-/// The same, of factors that were read. Recovery codes that are all spent prove nothing more.
+/// The same, of factors that were read. Recovery codes that are all spent, or stand beside no second factor, prove nothing.
 pub fn account_with(c: &mut Conn, id: &UserId, all: &[Credential]) -> QueryResult<Option<Account>> {
     let user = users::by_id(c, id)?.filter(|user| !user.disabled);
     let Some(user) = user else { return Ok(None) };
     let mut factors = Vec::new();
+    let has_second_factor = all.iter().any(|credential| credential.kind.is_second_factor());
     for credential in all {
-        if credential.kind != Kind::Recovery || recovery_codes::left(c, &credential.id)? > 0 {
-            factors.push(credential.factor());
-        }
+        let counts = credential.kind != Kind::Recovery
+            || has_second_factor && recovery_codes::left(c, &credential.id)? > 0;
+        factors.extend(counts.then(|| credential.factor()));
     }
     Ok(Some(Account { user: user.id, factors, second_factor: user.second_factor }))
 }
@@ -224,8 +237,30 @@ pub fn set_password(c: &mut Conn, user: &UserId, new: &Credential) -> QueryResul
     if replaced > 0 { Ok(()) } else { insert(c, user, new) }
 }
 
-/// Takes a factor away, with what was shown with it and what was granted for that; `false` if the user has no such factor.
+/// Takes a factor away, with what was shown with it and what was granted for that; `false` if the user has no such factor. With the last
+/// second factor the recovery codes go. Others who change the factors of this user wait until the transaction ends.
 pub fn take_away(c: &mut Conn, user: &UserId, id: &CredentialId, now: Time) -> QueryResult<bool> {
+    users::lock(c, user)?;
+    if !take_one(c, user, id, now)? {
+        return Ok(false);
+    }
+    void_codes_without_second_factor(c, user, now)?;
+    Ok(true)
+}
+
+/// Recovery codes exist only beside a second factor.
+fn void_codes_without_second_factor(c: &mut Conn, user: &UserId, now: Time) -> QueryResult<()> {
+    let all = of_user(c, user)?;
+    if all.iter().any(|one| one.kind.is_second_factor()) {
+        return Ok(());
+    }
+    for codes in all.iter().filter(|one| one.kind == Kind::Recovery) {
+        take_one(c, user, &codes.id, now)?;
+    }
+    Ok(())
+}
+
+fn take_one(c: &mut Conn, user: &UserId, id: &CredentialId, now: Time) -> QueryResult<bool> {
     if !remove(c, user, id)? {
         return Ok(false);
     }

@@ -54,13 +54,18 @@ pub trait Statement: Sized {
     /// For statements that are run all the time and return rows: diesel prepares an UPDATE or a list anew each time, unless it
     /// is told not to.
     fn kept(self) -> Kept<Self> {
-        Kept { statement: self, held: false }
+        Kept { statement: self, lock: "" }
     }
 
     /// Kept, and what it reads stays as it was read until the transaction ends: whoever changes it meanwhile waits, or has to be
     /// waited for. SQLite has one writer, so nobody does.
     fn held(self) -> Kept<Self> {
-        Kept { statement: self, held: true }
+        Kept { statement: self, lock: " FOR SHARE" }
+    }
+
+    /// Kept, and nobody else gets it so, or changes it, until the transaction ends. References to the rows may still be made.
+    fn locked(self) -> Kept<Self> {
+        Kept { statement: self, lock: " FOR NO KEY UPDATE" }
     }
 }
 
@@ -69,7 +74,8 @@ impl<T> Statement for T {}
 /// A statement that stays prepared, known by its text. Diesel listens to this only for statements that return rows.
 pub struct Kept<T> {
     statement: T,
-    held: bool,
+    /// On PostgreSQL, after the statement.
+    lock: &'static str,
 }
 
 impl<T: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Kept<T> {
@@ -85,9 +91,7 @@ impl<T: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Kept<T> {
 impl<T: QueryFragment<Pg>> QueryFragment<Pg> for Kept<T> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         self.statement.walk_ast(out.reborrow())?;
-        if self.held {
-            out.push_sql(" FOR SHARE");
-        }
+        out.push_sql(self.lock);
         Ok(())
     }
 

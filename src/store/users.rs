@@ -99,6 +99,11 @@ pub fn by_id(c: &mut Conn, id: &UserId) -> QueryResult<Option<User>> {
     Ok(row.map(user))
 }
 
+/// Of all who change the factors of a user, one at a time does: what one reads of them stays so until its transaction ends.
+pub fn lock(c: &mut Conn, id: &UserId) -> QueryResult<()> {
+    users::table.find(id.as_str()).select(users::id).locked().row::<String>(c).map(drop)
+}
+
 /// Replaces the claims that were read as `known`; `false` if they are others by now.
 pub fn replace_claims(c: &mut Conn, id: &UserId, known: &str, claims: &str) -> QueryResult<bool> {
     diesel::update(users::table.find(id.as_str()))

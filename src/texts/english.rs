@@ -141,6 +141,7 @@ pub static TEXTS: Texts = Texts {
         Some(1) => "You have 1 recovery code left. New ones replace it.".into(),
         Some(left) => format!("You have {left} recovery codes left. New ones replace them."),
     },
+    codes_need_a_factor: "Recovery codes are for the day you lose a passkey, a security key or your authenticator app. Add one of them first.",
     device_bound: "On one device only",
     kept_by: |who| format!("Kept by {who}"),
     lost_it: "I have lost it",

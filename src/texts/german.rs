@@ -163,6 +163,8 @@ pub static TEXTS: Texts = Texts {
         Some(1) => "Sie haben noch 1 Wiederherstellungscode. Neue ersetzen ihn.".into(),
         Some(left) => format!("Sie haben noch {left} Wiederherstellungscodes. Neue ersetzen sie."),
     },
+    codes_need_a_factor: "Wiederherstellungscodes helfen, wenn Sie einen Passkey, einen Sicherheitsschlüssel oder Ihre Authenticator-App verlieren. \
+                          Richten Sie zuerst eines davon ein.",
     device_bound: "Nur auf einem Gerät",
     kept_by: |who| format!("Liegt bei {who}"),
     lost_it: "Verloren gegangen",

@@ -138,6 +138,7 @@ pub struct Texts {
     pub change_password: &'static str,
     pub changed: fn(Changed) -> &'static str,
     pub codes_left: fn(Option<i64>) -> String,
+    pub codes_need_a_factor: &'static str,
     pub device_bound: &'static str,
     pub kept_by: fn(String) -> String,
     pub lost_it: &'static str,

@@ -8,6 +8,7 @@ use super::language;
 use super::respond;
 use super::respond::Scripts;
 use crate::account;
+use crate::account::BeginError;
 use crate::account::Done;
 use crate::account::Wish;
 use crate::account::passkeys;
@@ -194,13 +195,16 @@ async fn open(
             }
             answer.finish()
         }
-        Err(OpenError::TooMany) => super::authorize::too_many(app, request),
-        // Nothing that opens the way is left to this account.
-        Err(OpenError::Store(StoreError::Lost)) => {
+        Err(BeginError::Open(OpenError::TooMany)) => super::authorize::too_many(app, request),
+        Err(BeginError::NothingToProveWith) => {
             let t = language::texts(request);
             respond::problem(app, request, StatusCode::FORBIDDEN, t.nothing_to_prove_with)
         }
-        Err(OpenError::Store(error)) => respond::unavailable(app, request, &error),
+        Err(BeginError::NoSecondFactor) => {
+            let t = language::texts(request);
+            respond::problem(app, request, StatusCode::FORBIDDEN, t.codes_need_a_factor)
+        }
+        Err(BeginError::Open(OpenError::Store(error))) => respond::unavailable(app, request, &error),
     }
 }
 
@@ -228,7 +232,7 @@ fn shown(
         totp: own.totp.as_ref().map(ToString::to_string),
         waiting: own.waiting.map(t.replacement_waits),
         may_replace: own.may_replace,
-        codes: (t.codes_left)(own.codes),
+        codes: own.has_second_factor().then(|| (t.codes_left)(own.codes)),
         rp: app.passkeys.as_ref().map(|passkeys| passkeys.rp_id.clone()).unwrap_or_default(),
         handle: handle.unwrap_or_default(),
         accepted,

@@ -149,7 +149,7 @@ async fn answer_client(
     assurance: &Assurance,
 ) -> Result<HttpResponse, StoreError> {
     if interaction.then().0 == account::KIND {
-        return Ok(web_account::done(app, account::after(app, interaction, assurance).await?));
+        return Ok(web_account::done(app, account::after(app, interaction).await?));
     }
     let answered = answer::after(app, interaction, assurance).await?;
     let cookie = answered.cookie.map(|secret| cookie::set(app, &secret));

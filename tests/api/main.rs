@@ -27,6 +27,7 @@ mod assertions;
 mod audit;
 mod bad_input;
 mod brakes;
+mod changes;
 mod clients;
 mod codes;
 mod commands;

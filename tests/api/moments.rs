@@ -124,20 +124,51 @@ async fn a_session_that_is_ended_or_that_nothing_stands_in_sets_up_no_factor() {
     for (change, database) in each_on_both(&[ENDED, VOIDED]) {
         let app = TestApp::on(database, "").await;
         let ada = app.user("ada").await;
-        for action in ["totp", "codes"] {
-            let mut thief = Browser::signed_in(&app, &ada).await;
-            let page = thief.open("/account/passkeys").await;
-            let page = thief.submit(&page, &[("action", action)]).await;
-            let code = match page.page().as_str() {
-                "enrol-totp" => code_of(&page.between("class=\"secret\">", "<"), app.clock.now()),
-                _ => String::new(),
-            };
-            let reply =
-                meanwhile(&app, change, sent(&mut thief, &page, "continue", &[("code", &code)])).await;
-            assert!([303, 200].contains(&reply.status.as_u16()), "{change}, {action}: {reply:?}");
-            let factors = app.sql("SELECT kind FROM credentials");
-            assert_eq!(factors, "pwd", "{change}, {action}");
-        }
+        let mut thief = Browser::signed_in(&app, &ada).await;
+        let page = thief.open("/account/passkeys").await;
+        let page = thief.submit(&page, &[("action", "totp")]).await;
+        let code = code_of(&page.between("class=\"secret\">", "<"), app.clock.now());
+        let reply = meanwhile(&app, change, sent(&mut thief, &page, "continue", &[("code", &code)])).await;
+        assert!([303, 200].contains(&reply.status.as_u16()), "{change}: {reply:?}");
+        assert_eq!(app.sql("SELECT kind FROM credentials"), "pwd", "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_ended_or_that_nothing_stands_in_keeps_no_recovery_codes() {
+    for (change, database) in each_on_both(&[ENDED, VOIDED]) {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+        let mut thief = Browser::signed_in(&app, &ada).await;
+        let page = thief.open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").path()).await;
+        assert_eq!(thief.submit(&page, &[("code", &ada.code(&app))]).await.outcome(), "code");
+        let page = thief.open("/account/passkeys").await;
+        let page = thief.submit(&page, &[("action", "codes")]).await;
+        assert_eq!(page.page(), "recovery-codes");
+        let reply = meanwhile(&app, change, sent(&mut thief, &page, "continue", &[])).await;
+        assert!([303, 200].contains(&reply.status.as_u16()), "{change}: {reply:?}");
+        assert_eq!(app.sql("SELECT count(*) FROM credentials WHERE kind = 'recovery'"), "0", "{change}");
+    }
+}
+
+/// The form that acts was read, and judged, while the password was all that there was.
+#[tokio::test]
+async fn a_change_that_was_judged_before_a_stronger_factor_was_added_is_judged_again_where_it_is_made() {
+    let stronger = "INSERT INTO credentials (id, user_id, kind, secret, last_step, enrolled_at, lookup)
+        SELECT 'another', user_id, 'passkey', '{}', 0, enrolled_at, 'another' FROM credentials";
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user("ada").await;
+        let mut thief = Browser::signed_in(&app, &ada).await;
+        let page = thief.open("/account/passkeys").await;
+        let page = thief.submit(&page, &[("action", "totp")]).await;
+        let code = code_of(&page.between("class=\"secret\">", "<"), app.clock.now());
+        let held = "UPDATE users SET second_factor = second_factor;";
+        let change = format!("{held} {stronger}");
+        let reply = meanwhile(&app, &change, sent(&mut thief, &page, "continue", &[("code", &code)])).await;
+        assert!([303, 200].contains(&reply.status.as_u16()), "{reply:?}");
+        assert_eq!(app.sql("SELECT kind FROM credentials ORDER BY kind"), "passkey\npwd");
+        assert_eq!(thief.follow(reply).await.page(), "passkey");
     }
 }
 

@@ -70,7 +70,6 @@ impl World {
             anew: dice.one_in(6),
             silent: dice.one_in(6),
             subject: dice.one_in(8).then(|| UserId::from_text(dice.pick(&["ada", "bob"]))),
-            without_recovery: false,
             interaction: here,
         };
         Self { policy, account, events, need }
