@@ -12,8 +12,8 @@ use super::statement::Proof;
 use super::world::World;
 use super::world::sound;
 
-/// The strongest factor may have been shown so many seconds ago.
-const FRESH: i64 = 300;
+/// The highest rank may have been shown so many seconds ago.
+pub const FRESH: i64 = 300;
 
 impl World {
     /// `who`, or whoever else can do this here.
@@ -24,7 +24,7 @@ impl World {
         let Some(user) = able.iter().copied().find(|user| *user == who).or(able.first().copied()) else {
             return;
         };
-        let need = Need { max_age: Some(FRESH), ..self.strongest(user) };
+        let need = Need { max_age: Some(FRESH), ..self.highest(user) };
         let id = self.people[user].user.id.clone();
         let led = match what {
             Change::Password => self.browsers[browser].get(&format!("/account/password?account={id}")).await,
@@ -49,7 +49,7 @@ impl World {
     /// It is done, or was declined.
     pub fn back_at_the_account(&mut self, tab: usize, reply: &Reply) {
         let Asks::Person(what) = self.tabs[tab].asks else { panic!("not what was asked: {reply:?}") };
-        let Tab { browser, person, need, .. } = &self.tabs[tab];
+        let (Tab { browser, person, .. }, need) = (&self.tabs[tab], self.need(tab));
         let user = person.expect("a change about nobody");
         // Who removes what they are signed in with has to sign in before they are told what came of it.
         let untold = reply.page() != "account-passkeys";

@@ -174,6 +174,8 @@ pub const MFA: &str = "urn:stepgate:acr:mfa";
 /// Password and code, both fresh, of the last quarter of an hour.
 pub const BOTH: &str = "urn:example:both";
 pub const PHR: &str = "phr";
+/// The password, of the last five minutes: weak, wherever it stands.
+pub const RECENT: &str = "urn:example:recent";
 pub const ONE: &str = "urn:stepgate:acr:1fa";
 
 pub fn operations(most: usize) -> impl Strategy<Value = Vec<Operation>> {

@@ -1,16 +1,14 @@
 //! Pages that are open: what the model knows of each, and what is typed there.
 
+use super::account::FRESH;
 use super::browser::Reply;
 use super::operation::Acr;
-use super::operation::BOTH;
 use super::operation::Button;
 use super::operation::Change;
-use super::operation::MFA;
-use super::operation::PHR;
-use super::operation::PWD;
 use super::operation::With;
 use super::passkeys::Answered;
 use super::people::Session;
+use super::statement::BY_RANK;
 use super::statement::Method;
 use super::statement::Need;
 use super::statement::Proof;
@@ -378,9 +376,10 @@ impl World {
         }
         let Some(person) = this.person else { return };
         let (proofs, two) = (self.proofs(this.browser, person, Some(tab)), self.people[person].two());
-        let proved = match this.declined || !self.in_reach(person, &this.need, &proofs) {
-            true => this.need.stated(&proofs, two, Some(tab), self.now()),
-            false => this.need.strictly_stated(&proofs, two, Some(tab), self.now()),
+        let need = self.need(tab);
+        let proved = match this.declined || !self.in_reach(person, &need, &proofs) {
+            true => need.stated(&proofs, two, Some(tab), self.now()),
+            false => need.strictly_stated(&proofs, two, Some(tab), self.now()),
         };
         assert_eq!(proved, None, "page {name}, though it is proved");
     }
@@ -398,7 +397,7 @@ impl World {
     pub fn settled(&mut self, tab: usize) -> (usize, usize, Statement) {
         let (browser, now) = (self.tabs[tab].browser, self.now());
         let user = self.tabs[tab].person.expect("an answer about nobody");
-        let need = self.tabs[tab].need.clone();
+        let need = self.need(tab);
         assert!(need.subject.is_none_or(|subject| subject == user), "an answer about another one: {need:?}");
         assert!(self.people[user].enabled, "an answer about somebody who is disabled");
         let proofs = self.proofs(browser, user, Some(tab));
@@ -424,27 +423,42 @@ impl World {
         (user, session, statement)
     }
 
-    /// Nothing is set up by anybody who has not shown the strongest that is there, for this very request.
+    /// Nothing is set up by anybody who has not shown the highest rank that is there, for this very request.
     fn strongest_was_shown(&self, tab: usize, person: usize) {
-        let need = Need { anew: true, ..self.strongest(person) };
+        let need = Need { anew: true, ..self.highest(person) };
         let (shown, two) =
             (self.proofs(self.tabs[tab].browser, person, Some(tab)), self.people[person].two());
         let stated = need.strictly_stated(&shown, two, Some(tab), self.now());
         assert!(stated.is_some(), "something is set up without {:?}", need.acr);
     }
 
-    /// The strongest class that somebody reaches without recovery codes.
-    pub fn strongest(&self, user: usize) -> Need {
-        let need = |class: &'static str| Need {
-            acr: Acr::Values(vec![class]),
+    /// The highest rank that the factors of somebody reach, whatever the classes are.
+    pub fn highest(&self, user: usize) -> Need {
+        let factors = &self.people[user].factors;
+        let [passkey, code, password] = BY_RANK;
+        let rank = match (factors.contains_key(&Method::Key), factors.contains_key(&Method::Otp)) {
+            (true, _) => passkey,
+            (false, true) => code,
+            (false, false) => password,
+        };
+        Need {
+            acr: Acr::Values(vec![rank]),
             floor: None,
             max_age: None,
             anew: false,
             silent: false,
             subject: Some(user),
-            without_recovery: true,
-        };
-        [PHR, BOTH, MFA, PWD].map(need).into_iter().find(|need| self.in_reach(user, need, &[])).unwrap()
+            policy: self.policy,
+        }
+    }
+
+    /// What the page has to meet now: what a change demands follows from the factors that are there, and not from those that were when the
+    /// page was opened.
+    pub fn need(&self, tab: usize) -> Need {
+        match (self.tabs[tab].asks, self.tabs[tab].need.subject) {
+            (Asks::Person(_), Some(user)) => Need { max_age: Some(FRESH), ..self.highest(user) },
+            _ => self.tabs[tab].need.clone(),
+        }
     }
 
     fn password(&self, user: usize, with: With) -> String {

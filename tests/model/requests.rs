@@ -7,6 +7,7 @@ use super::operation::MFA;
 use super::operation::Wish;
 use super::pages::Asks;
 use super::pages::Tab;
+use super::statement::Class;
 use super::statement::Method;
 use super::statement::Need;
 use super::statement::Proof;
@@ -33,7 +34,7 @@ impl World {
                 return None;
             }
         };
-        let need = need(wish, subject);
+        let need = need(wish, subject, self.policy);
         let who = self.who(browser, &need, wish);
         let statement = match who {
             Who::Known(user) => self.silently(browser, user, &need),
@@ -152,7 +153,7 @@ impl World {
     }
 }
 
-fn need(wish: &Wish, subject: Option<usize>) -> Need {
+fn need(wish: &Wish, subject: Option<usize>, policy: &'static [Class]) -> Need {
     let floors = wish.client == 2;
     let max_age = wish.max_age.into_iter().chain(floors.then_some(300)).min();
     Need {
@@ -165,6 +166,6 @@ fn need(wish: &Wish, subject: Option<usize>) -> Need {
         anew: wish.prompt == Some("login") || max_age == Some(0),
         silent: wish.prompt == Some("none"),
         subject,
-        without_recovery: false,
+        policy,
     }
 }

@@ -6,6 +6,7 @@ use super::operation::MFA;
 use super::operation::ONE;
 use super::operation::PHR;
 use super::operation::PWD;
+use super::operation::RECENT;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Method {
@@ -41,8 +42,7 @@ pub struct Need {
     pub anew: bool,
     pub silent: bool,
     pub subject: Option<usize>,
-    /// Recovery codes don't count.
-    pub without_recovery: bool,
+    pub policy: &'static [Class],
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +62,8 @@ enum Age {
     Held,
 }
 
-struct Class {
+#[derive(Debug)]
+pub struct Class {
     name: &'static str,
     max_age: Option<i64>,
     any_of: &'static [Combination],
@@ -74,14 +75,48 @@ const BY_PASSKEY: Combination = &[(Method::Key, Age::Fresh)];
 const BY_CODE: Combination = &[(Method::Otp, Age::Fresh), (Method::Pwd, Age::Held)];
 const BY_RECOVERY: Combination = &[(Method::Recovery, Age::Fresh), (Method::Pwd, Age::Held)];
 const BY_BOTH: Combination = &[(Method::Pwd, Age::Fresh), (Method::Otp, Age::Fresh)];
-/// Weakest first.
-const CLASSES: [Class; 5] = [
-    Class { name: ONE, max_age: None, any_of: &[BY_PASSWORD, BY_PASSKEY, BY_CODE, BY_RECOVERY] },
-    Class { name: PWD, max_age: None, any_of: &[BY_PASSWORD] },
-    Class { name: MFA, max_age: None, any_of: &[BY_PASSKEY, BY_CODE, BY_RECOVERY] },
-    Class { name: BOTH, max_age: Some(900), any_of: &[BY_BOTH] },
-    Class { name: PHR, max_age: None, any_of: &[BY_PASSKEY] },
+const IN_ONE: Class =
+    Class { name: ONE, max_age: None, any_of: &[BY_PASSWORD, BY_PASSKEY, BY_CODE, BY_RECOVERY] };
+const IN_PWD: Class = Class { name: PWD, max_age: None, any_of: &[BY_PASSWORD] };
+const IN_MFA: Class = Class { name: MFA, max_age: None, any_of: &[BY_PASSKEY, BY_CODE, BY_RECOVERY] };
+const IN_BOTH: Class = Class { name: BOTH, max_age: Some(900), any_of: &[BY_BOTH] };
+const IN_PHR: Class = Class { name: PHR, max_age: None, any_of: &[BY_PASSKEY] };
+const IN_RECENT: Class = Class { name: RECENT, max_age: Some(300), any_of: &[BY_PASSWORD] };
+/// Weakest first; the same with a weak one after the strongest; and in an order that says nothing. The first is what anybody reaches.
+pub const POLICIES: [&[Class]; 3] = [
+    &[IN_ONE, IN_PWD, IN_MFA, IN_BOTH, IN_PHR],
+    &[IN_ONE, IN_PWD, IN_MFA, IN_BOTH, IN_PHR, IN_RECENT],
+    &[IN_ONE, IN_PHR, IN_RECENT, IN_BOTH, IN_PWD, IN_MFA],
 ];
+/// What changes of factors demand. They are no classes, and no policy changes them.
+pub const BY_RANK: [&str; 3] = ["passkey", "code", "password"];
+const RANKS: &[Class] = &[
+    Class { name: BY_RANK[0], max_age: None, any_of: &[BY_PASSKEY] },
+    Class { name: BY_RANK[1], max_age: None, any_of: &[BY_PASSKEY, BY_CODE] },
+    Class { name: BY_RANK[2], max_age: None, any_of: &[BY_PASSKEY, BY_CODE, BY_PASSWORD] },
+];
+
+/// A policy as settings write it.
+pub fn settings(policy: &[Class]) -> String {
+    let class = |class: &Class| {
+        let combination = |proofs: &Combination| {
+            let word = |(method, age): &(Method, Age)| {
+                let method = match method {
+                    Method::Pwd => "pwd",
+                    Method::Otp => "otp",
+                    Method::Key => "webauthn+uv",
+                    Method::Recovery => "recovery",
+                };
+                format!("{method}{}", if *age == Age::Held { " within 12h" } else { "" })
+            };
+            format!("{:?}", proofs.iter().map(word).collect::<Vec<_>>().join(" & "))
+        };
+        let any_of = class.any_of.iter().map(combination).collect::<Vec<_>>().join(", ");
+        let max_age = class.max_age.map(|age| format!("max_age = \"{age}s\"\n")).unwrap_or_default();
+        format!("[[acr]]\nname = {:?}\n{max_age}any_of = [{any_of}]\n", class.name)
+    };
+    policy.iter().map(class).collect()
+}
 
 impl Need {
     pub fn without_preference(&self) -> Self {
@@ -109,7 +144,7 @@ impl Need {
         let floors = self.floor.into_iter().chain(two.then_some(MFA));
         let floors = floors.map(best).collect::<Option<Vec<_>>>()?;
         let mut stated = match &self.acr {
-            Acr::Any => best(ONE).and_then(|_| CLASSES.iter().rev().find_map(|class| best(class.name))),
+            Acr::Any => best(ONE).and_then(|_| self.policy.iter().rev().find_map(|class| best(class.name))),
             Acr::Values(names) | Acr::Essential(names) | Acr::Voluntary(names) => {
                 names.iter().find_map(|name| best(name))
             }
@@ -120,19 +155,18 @@ impl Need {
 
     pub fn best(&self, class: &str, proofs: &[Proof], tab: Option<usize>, now: i64) -> Option<Statement> {
         let Class { name: acr, max_age, any_of } =
-            CLASSES.into_iter().find(|known| known.name == class).unwrap();
-        let fresh = self.max_age.into_iter().chain(max_age).min();
+            self.policy.iter().chain(RANKS).find(|known| known.name == class)?;
+        let fresh = self.max_age.into_iter().chain(*max_age).min();
         let mut best = None::<Statement>;
-        for combination in any_of {
+        for combination in *any_of {
             for given in ways(combination, proofs) {
                 let pairs = || combination.iter().map(|(_, age)| *age).zip(&given);
-                let recovered = given.iter().any(|proof| proof.factor.method == Method::Recovery);
                 let timely = |(age, proof): (Age, &Proof)| {
                     let oldest = if age == Age::Fresh { fresh } else { Some(HELD) };
                     tab == Some(proof.tab)
                         || !self.anew && oldest.is_none_or(|oldest| now - proof.at <= oldest)
                 };
-                if self.without_recovery && recovered || !pairs().all(timely) {
+                if !pairs().all(timely) {
                     continue;
                 }
                 let of_fresh = pairs().filter(|(age, _)| *age == Age::Fresh).map(|(_, proof)| proof.at);

@@ -17,8 +17,10 @@ use super::pages::Tab;
 use super::people::Person;
 use super::people::Session;
 use super::relying_party::Request;
+use super::statement::Class;
 use super::statement::Method;
 use super::statement::Proof;
+use super::statement::settings;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use stepgate::base::time::Clock;
 
 pub struct World {
     pub app: TestApp,
+    pub policy: &'static [Class],
     pub people: Vec<Person>,
     pub browsers: Vec<Browser>,
     pub sessions: Vec<Session>,
@@ -45,33 +48,13 @@ pub struct Told {
     pub counts: BTreeMap<String, u32>,
 }
 
-/// Those of the README, and one that wants two proofs fresh.
-const CLASSES: &str = r#"
-[[acr]]
-name = "urn:stepgate:acr:1fa"
-any_of = ["pwd", "webauthn+uv", "otp & pwd within 12h", "webauthn & pwd within 12h", "recovery & pwd within 12h"]
-[[acr]]
-name = "urn:stepgate:acr:pwd"
-any_of = ["pwd"]
-[[acr]]
-name = "urn:stepgate:acr:mfa"
-any_of = ["webauthn+uv", "otp & pwd within 12h", "webauthn & pwd within 12h", "recovery & pwd within 12h"]
-[[acr]]
-name = "urn:example:both"
-max_age = "15m"
-any_of = ["pwd & otp"]
-[[acr]]
-name = "phr"
-any_of = ["webauthn+uv", "webauthn & pwd within 12h"]
-"#;
-
 /// One that gets no refresh tokens, one that does, and one with floors.
 pub const CLIENTS: [&str; 3] = ["rp", "app", "vault"];
 
 impl World {
     /// Ada has a code where it is asked for, Bob a passkey and recovery codes, Eve a code at every sign-in.
-    pub async fn new(database: TestDatabase, told: Arc<Mutex<Told>>) -> Self {
-        let app = TestApp::on(database, CLASSES).await;
+    pub async fn new(database: TestDatabase, policy: &'static [Class], told: Arc<Mutex<Told>>) -> Self {
+        let app = TestApp::on(database, &settings(policy)).await;
         let refreshing = json!(["authorization_code", "refresh_token"]);
         app.client("app", json!({"grant_types": refreshing, "scope": "openid offline_access"})).await;
         app.client("other", json!({"grant_types": refreshing})).await;
@@ -83,7 +66,7 @@ impl World {
         ];
         let browsers = (0..3).map(|_| Browser::new(&app)).collect();
         let (sessions, tabs, grants, given) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut this = Self { app, people, browsers, sessions, tabs, grants, given, told };
+        let mut this = Self { app, policy, people, browsers, sessions, tabs, grants, given, told };
         let wish = Wish {
             client: 0,
             prompt: None,
@@ -351,9 +334,13 @@ impl World {
         self.everything_stands_as_it_should().await;
     }
 
-    /// What was granted for a factor goes with it.
+    /// What was granted for a factor goes with it. Recovery codes stand in for a second factor, and go with the last one.
     pub fn loses(&mut self, user: usize, lost: impl Fn(Method) -> bool) {
-        self.people[user].factors.retain(|method, _| !lost(*method));
+        let factors = &mut self.people[user].factors;
+        factors.retain(|method, _| !lost(*method));
+        if !factors.contains_key(&Method::Key) && !factors.contains_key(&Method::Otp) {
+            factors.remove(&Method::Recovery);
+        }
         let person = &self.people[user];
         let of_user = self.grants.iter_mut().filter(|grant| grant.user == user);
         of_user

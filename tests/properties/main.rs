@@ -5,6 +5,7 @@
 #[path = "../../fuzz/checks/mod.rs"]
 mod checks;
 mod decide;
+mod guard;
 mod oracle;
 mod parsers;
 mod world;
