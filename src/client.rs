@@ -33,6 +33,8 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct Client {
     pub id: ClientId,
+    /// Of what it is registered with.
+    pub version: i64,
     pub metadata: Arc<ClientMetadata>,
     secret_hash: Option<SecretHash>,
 }
@@ -107,7 +109,7 @@ impl Registered {
             self.0.insert(row.metadata, read.clone());
             Some(read)
         })?;
-        Some(Client { id: row.id, metadata, secret_hash: row.secret_hash })
+        Some(Client { id: row.id, version: row.version, metadata, secret_hash: row.secret_hash })
     }
 }
 

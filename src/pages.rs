@@ -19,7 +19,7 @@ pub struct Frame {
 pub struct Form {
     pub action: String,
     pub code: String,
-    pub step: i64,
+    pub step: String,
     /// Who asks for what, and why now.
     pub why: String,
     pub host: Option<String>,
@@ -293,7 +293,7 @@ mod tests {
         Form {
             action: "/interaction/1/login".into(),
             code: "c".into(),
-            step: 1,
+            step: "1".into(),
             why: "<script>alert(1)</script> asks".into(),
             host: Some("rp.test\"><img>".into()),
             notice: Some("That didn't match."),

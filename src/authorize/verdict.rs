@@ -69,7 +69,7 @@ pub fn step_up<'a>(need: &'a Need, policy: &'a Policy) -> Option<&'a str> {
 
 fn about(request: &AuthorizationRequest, known: &Known, policy: &Policy, now: Time) -> Verdict {
     let view = SessionView { user: &known.session.user, events: &known.session.events };
-    let unapproved = request.approval.is_open(&known.remembered);
+    let unapproved = request.approval.is_open(&known.remembered, false);
     match decide(&request.need, Some(&view), Some(&known.account), policy, now) {
         Decision::Satisfied(_) if unapproved && request.need.silent => Verdict::Error(Fault::new(
             ErrorCode::ConsentRequired,

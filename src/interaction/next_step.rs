@@ -106,7 +106,7 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
     let policy = of_recovery.as_ref().unwrap_or(policy);
     let view = progress.person.as_ref().map(|person| SessionView { user: &person.user, events: at.events });
     let decision = |need: &Need| decide(need, view.as_ref(), at.account, policy, now);
-    let unapproved = ask.approval.as_ref().is_some_and(|a| !progress.approved && a.is_open(at.remembered));
+    let unapproved = ask.approval.as_ref().is_some_and(|a| a.is_open(at.remembered, progress.approved));
     if progress.refused {
         return Next::End(Fault::new(ErrorCode::AccessDenied, "The user did not approve the application."));
     }

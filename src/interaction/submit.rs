@@ -157,7 +157,8 @@ fn standing(app: &App, interaction: &Interaction, page: Page, form: &Parameters)
         return Standing::Forged;
     }
     let next = interaction.next(app);
-    match step == interaction.step().to_string() && Page::of(&next) == Some(page) {
+    let is_of_this_step = interaction.form_step(page).is_ok_and(|now| now == step);
+    match is_of_this_step && Page::of(&next) == Some(page) {
         true => Standing::Now(Box::new(next)),
         false => Standing::Past,
     }

@@ -13,12 +13,11 @@ use url::form_urlencoded::Serializer;
 pub struct RedirectUri(String);
 
 /// Where an authorization response may go. Only [`ReturnAddress::verify`] makes one, so without a registered
-/// redirect URI there is no redirect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// redirect URI there is no redirect; none is stored, since what is registered may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnAddress {
     uri: String,
     state: Option<String>,
-    #[serde(default)]
     mode: ResponseMode,
 }
 
@@ -166,6 +165,14 @@ impl ReturnAddress {
 
     pub fn uri(&self) -> &str {
         &self.uri
+    }
+
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    pub const fn mode(&self) -> ResponseMode {
+        self.mode
     }
 
     /// The `Location` of an answer in response mode `query`: `members`, then `state` and `iss` (RFC 9207 §2).

@@ -44,7 +44,8 @@ pub fn insert(c: &mut Conn, client: &NewClient, now: Time) -> QueryResult<Regist
         diesel::insert_into(clients::table)
             .values((
                 clients::id.eq(client.id.as_str()),
-                clients::version.eq(1),
+                // One that is registered anew under an id is another one, whose version was never seen.
+                clients::version.eq(now.micros()),
                 clients::metadata.eq(client.metadata),
                 clients::secret_hash.eq(client.secret_hash.map(SecretHash::as_str)),
                 clients::resource.eq(client.resource),
@@ -125,6 +126,23 @@ pub fn by_resources(c: &mut Conn, identifiers: &[&str]) -> QueryResult<Vec<Clien
     let named = clients::resource.eq_any(identifiers);
     let rows = clients::table.filter(named).select(COLUMNS).rows::<Row>(c)?;
     Ok(rows.into_iter().map(client).collect())
+}
+
+/// Whether each of these is enabled and in the version that was read, until this transaction ends.
+pub fn stand(c: &mut Conn, read: &[(ClientId, i64)]) -> QueryResult<bool> {
+    if read.is_empty() {
+        return Ok(true);
+    }
+    let there = clients::table
+        .filter(clients::id.eq_any(read.iter().map(|(id, _)| id.as_str())))
+        .filter(clients::disabled_at.is_null())
+        .select((clients::id, clients::version))
+        .held()
+        .rows::<(String, i64)>(c)?;
+    let is_there = |(id, version): &(ClientId, i64)| {
+        there.iter().any(|(known, now)| known == id.as_str() && now == version)
+    };
+    Ok(read.iter().all(is_there))
 }
 
 /// Every client, by id. For administrators, not for requests.

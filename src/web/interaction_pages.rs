@@ -230,10 +230,12 @@ impl<'a> Shown<'a> {
     fn form(&self, page: Page, why: String) -> Form {
         let interaction = self.interaction;
         let is_known = interaction.progress.person.is_some();
+        // Without a step, no form of it is good.
+        let step = interaction.form_step(page).unwrap_or_default();
         Form {
             action: format!("/interaction/{}/{}", interaction.id(), page.as_str()),
-            code: interaction.form_code(self.app),
-            step: interaction.step(),
+            code: interaction.form_code(self.app, &step),
+            step,
             why,
             host: interaction.ask.asker.host.clone(),
             notice: interaction.progress.notice.map(|notice| (self.t.notice)(notice, is_known)),

@@ -37,6 +37,7 @@ mod documents;
 mod endings;
 mod explain;
 mod faults;
+mod held_again;
 mod interactions;
 mod keys;
 mod languages;
