@@ -75,6 +75,16 @@ pub struct ConsentPage {
 }
 
 #[derive(Template)]
+#[template(path = "continue.html")]
+pub struct ContinuePage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+    pub asker: String,
+    pub other_account: bool,
+}
+
+#[derive(Template)]
 #[template(path = "password.html")]
 pub struct PasswordPage {
     pub frame: Frame,
@@ -342,6 +352,14 @@ mod tests {
                 asker: "<i>shop".into(),
                 wants: vec!["<b>all</b>".into()],
                 lasts: "for ever",
+            }
+            .render(),
+            ContinuePage {
+                frame: frame(),
+                form: form(),
+                person: person.clone(),
+                asker: "<i>shop".into(),
+                other_account,
             }
             .render(),
             PasswordPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }

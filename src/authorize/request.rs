@@ -134,7 +134,11 @@ fn held(
         select_account: prompt.select_account,
         create: prompt.create && need.subject.is_none(),
         need,
-        approval: approval(&client, prompt.consent, &granted, resources),
+        approval: Approval {
+            anew: prompt.consent,
+            never_silent: client.metadata.is_public() && address.is_on_the_device(),
+            ..approval(&client, &granted, resources)
+        },
         login_hint: asked.login_hint.clone(),
         language: asked.language,
         granted,
@@ -368,7 +372,7 @@ fn granted(client: &Client, asked: &Asked, resources: &[Client]) -> Result<Grant
 }
 
 /// What the client would get, to be approved: each scope, and the resource servers whose tokens it would hold.
-fn approval(client: &Client, anew: bool, granted: &GrantedRequest, resources: &[Client]) -> Approval {
+fn approval(client: &Client, granted: &GrantedRequest, resources: &[Client]) -> Approval {
     let own = granted.scope.iter().map(|scope| AskedScope { name: scope.to_owned(), at: None });
     let mut scopes = own.collect::<Vec<_>>();
     for (resource, server) in granted.resources.iter().zip(resources) {
@@ -382,5 +386,6 @@ fn approval(client: &Client, anew: bool, granted: &GrantedRequest, resources: &[
     if scopes.is_empty() {
         scopes.push(AskedScope { name: String::new(), at: None });
     }
-    Approval { client: client.id.clone(), scopes, anew, given: client.metadata.skip_consent }
+    let given = client.metadata.skip_consent;
+    Approval { client: client.id.clone(), scopes, anew: false, given, never_silent: false }
 }

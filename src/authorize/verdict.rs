@@ -76,6 +76,13 @@ fn about(request: &AuthorizationRequest, known: &Known, policy: &Policy, now: Ti
             "The user has not approved this, and prompt=none forbids asking.",
         )),
         Decision::Satisfied(_) if unapproved => Verdict::Page,
+        Decision::Satisfied(_) if request.approval.never_silent && request.need.silent => {
+            Verdict::Error(Fault::new(
+                ErrorCode::InteractionRequired,
+                "The user would have to go on to an application on their device, and prompt=none forbids asking.",
+            ))
+        }
+        Decision::Satisfied(_) if request.approval.never_silent => Verdict::Page,
         Decision::Satisfied(assurance) => Verdict::Code(assurance),
         Decision::Challenge(_) | Decision::Enrol(_) => Verdict::Page,
         // What a user lacks is not for applications that they never approved.

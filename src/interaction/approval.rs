@@ -3,6 +3,7 @@
 use super::Interaction;
 use super::progress::Person;
 use super::progress::Progress;
+use super::submit::save;
 use crate::app::App;
 use crate::base::id::ClientId;
 use crate::protocol::standard_claims::OFFLINE;
@@ -23,6 +24,10 @@ pub struct Approval {
     pub anew: bool,
     /// Approved by an administrator, for everybody (`skip_consent`).
     pub given: bool,
+    /// Whoever asks may be any program on the device that passes itself off as the client (RFC 8252 §8.6): nothing is answered
+    /// before a page was, whatever was approved.
+    #[serde(default)]
+    pub never_silent: bool,
 }
 
 /// One scope, by the name that is remembered, and as a person may understand it.
@@ -74,7 +79,8 @@ pub async fn approve(app: &App, on: &Interaction, person: &Person) -> Result<(),
     let entry = app.entry(Actor::User, What::Consent).user(&person.user).client(&approval.client);
     let entry = entry.source(&on.source).because(&scopes.join(", "));
     let (now, user, row, askers) = (app.now(), person.user.clone(), on.row.clone(), on.askers.clone());
-    let progress = super::json(&Progress { approved: true, notice: None, ..on.progress.clone() })?;
+    let progress =
+        super::json(&Progress { approved: true, acted: true, notice: None, ..on.progress.clone() })?;
     let expires_at = on.expires_at(app, now);
     app.store
         .write(move |c| {
@@ -84,6 +90,11 @@ pub async fn approve(app: &App, on: &Interaction, person: &Person) -> Result<(),
             audit::append(c, &entry)
         })
         .await
+}
+
+/// The person goes on to an application that was approved before.
+pub async fn go_on(app: &App, on: &Interaction) -> Result<(), StoreError> {
+    save(app, on, Progress { acted: true, notice: None, ..on.progress.clone() }).await
 }
 
 /// The person says no: the application is told, and they stay signed in.

@@ -318,7 +318,7 @@ impl Interaction {
     /// application asks for more between the page and its form).
     pub fn form_step(&self, page: Page) -> Result<String, StoreError> {
         let step = self.step();
-        if page != Page::Consent {
+        if ![Page::Consent, Page::Continue].contains(&page) {
             return Ok(step.to_string());
         }
         let shown = json(&(&self.ask.asker, &self.ask.approval))?;

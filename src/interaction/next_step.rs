@@ -56,6 +56,8 @@ pub enum Next {
     Settle,
     /// May the application have this?
     Approve(Person),
+    /// Shall the application have it this time too?
+    Continue(Person),
     /// The need is met.
     Answer(Assurance),
     /// It can't be, or shall not be.
@@ -127,7 +129,7 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
     match (decided, &progress.person) {
         (Decision::Satisfied(assurance), Some(person)) => {
             let open = open_task(ask, progress, person, at);
-            open.unwrap_or_else(|| satisfied(assurance, person, progress, unapproved))
+            open.unwrap_or_else(|| satisfied(assurance, person, ask, progress, unapproved))
         }
         (Decision::Satisfied(assurance), None) => Next::Answer(assurance),
         (Decision::Challenge(menu), None) => who(ask, progress, at, &menu),
@@ -177,10 +179,18 @@ fn who(ask: &Ask, progress: &Progress, at: &Stand, menu: &Menu) -> Next {
     Next::SignIn { passkey: at.passkeys && menu.next_steps().contains(&Step::PASSKEY) }
 }
 
-fn satisfied(assurance: Assurance, person: &Person, progress: &Progress, unapproved: bool) -> Next {
+fn satisfied(
+    assurance: Assurance,
+    person: &Person,
+    ask: &Ask,
+    progress: &Progress,
+    unapproved: bool,
+) -> Next {
+    let never_silent = ask.approval.as_ref().is_some_and(|approval| approval.never_silent);
     match unapproved {
         true if !progress.proofs.is_empty() => Next::Settle,
         true => Next::Approve(person.clone()),
+        false if never_silent && !progress.acted => Next::Continue(person.clone()),
         false => Next::Answer(assurance),
     }
 }

@@ -205,6 +205,11 @@ impl ReturnAddress {
         }
     }
 
+    /// Loopback or a private scheme: whatever runs on the device may be who listens there (RFC 8252 §8.6).
+    pub fn is_on_the_device(&self) -> bool {
+        !self.uri.starts_with("https://")
+    }
+
     /// The host that a person may recognise.
     pub fn host(&self) -> Option<String> {
         Url::parse(&self.uri).ok()?.host_str().map(str::to_owned)

@@ -53,6 +53,7 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
         Next::Select => return shown.select(),
         Next::Create => return shown.create(),
         Next::Approve(person) => return shown.consent(person),
+        Next::Continue(person) => return shown.proceed(person),
         Next::SignIn { passkey } => return shown.login(passkey),
         Next::Prove { person, step, others, to_enrol } => {
             return shown.prove(person, step, &others, to_enrol);

@@ -17,6 +17,7 @@ use crate::interaction::progress::Person;
 use crate::interaction::sentence;
 use crate::interaction::submit::Page;
 use crate::pages::ConsentPage;
+use crate::pages::ContinuePage;
 use crate::pages::CreatePage;
 use crate::pages::EnrolPasskeyPage;
 use crate::pages::EnrolTotpPage;
@@ -80,6 +81,13 @@ impl<'a> Shown<'a> {
         };
         let asker = self.who().to_owned();
         self.page(|frame| ConsentPage { frame, form, person, asker, wants, lasts })
+    }
+
+    pub fn proceed(&self, person: Person) -> HttpResponse {
+        let form = self.form(Page::Continue, self.t.continue_why.to_owned());
+        let asker = self.who().to_owned();
+        let other_account = self.interaction.ask.need.subject.is_none();
+        self.page(|frame| ContinuePage { frame, form, person, asker, other_account })
     }
 
     pub fn create(&self) -> HttpResponse {

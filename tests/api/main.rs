@@ -47,6 +47,7 @@ mod mails;
 mod matrix;
 mod metrics;
 mod moments;
+mod native;
 mod openid_connect;
 mod openid_connect_tokens;
 mod own_password;
