@@ -226,6 +226,38 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// The address of a page, written out; nothing that a browser would resolve, run or open.
+pub fn is_web_address(text: &str) -> bool {
+    let sound =
+        text.len() <= 2048 && text.bytes().all(|b| b.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&b));
+    let Some(url) = Url::parse(text).ok().filter(|_| sound) else { return false };
+    is_on_the_web(url.scheme()) && is_written_out(text, url.scheme()) && url.host().is_some()
+}
+
+pub fn is_on_the_web(scheme: &str) -> bool {
+    ["https", "http"].contains(&scheme)
+}
+
+/// Schemes of what a browser runs, or opens from where it is.
+pub fn is_executable(scheme: &str) -> bool {
+    let schemes = [
+        "about",
+        "blob",
+        "data",
+        "file",
+        "filesystem",
+        "javascript",
+        "jar",
+        "livescript",
+        "mhtml",
+        "mocha",
+        "resource",
+        "vbscript",
+        "view-source",
+    ];
+    schemes.contains(&scheme)
+}
+
 /// Nothing but the scheme and a host, whose characters can stand in a policy too (attack: `;` in a host ends a directive,
 /// CSP Level 3 §2.2.1).
 fn is_written_out(text: &str, scheme: &str) -> bool {
@@ -236,7 +268,7 @@ fn is_written_out(text: &str, scheme: &str) -> bool {
 
 fn authority(text: &str) -> &str {
     let after = text.split_once(':').and_then(|(_, rest)| rest.strip_prefix("//")).unwrap_or("");
-    after.split(['/', '?']).next().unwrap_or("")
+    after.split(['/', '?', '#']).next().unwrap_or("")
 }
 
 #[cfg(test)]

@@ -119,6 +119,29 @@ fn clients_are_registered_shown_and_merged() {
 }
 
 #[test]
+fn a_registration_with_an_address_that_runs_is_refused_when_it_is_made_and_when_it_is_changed() {
+    let place = Place::new();
+    let shop = json!({"client_id": "shop", "redirect_uris": ["https://shop.test/cb"]});
+    place.says(&["client", "add"], &shop.to_string());
+    for (member, value) in [
+        ("logo_uri", json!("javascript:alert(1)")),
+        ("resource", json!("data:text/html,x")),
+        ("post_logout_redirect_uris", json!(["javascript:alert(1)"])),
+    ] {
+        let update = json!({member: value});
+        let mut new = json!({"redirect_uris": ["https://shop.test/cb"]});
+        new[member] = value;
+        for (arguments, metadata) in
+            [(vec!["client", "add"], new), (vec!["client", "update", "shop"], update)]
+        {
+            let complaint = place.complains(&arguments, &metadata.to_string());
+            assert!(complaint.contains(&format!("{member}: ")), "{metadata}: {complaint}");
+        }
+    }
+    assert_eq!(place.says(&["client", "list"], "").as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn users_are_disabled_reset_and_deleted_and_clients_get_new_secrets() {
     let place = Place::new();
     place.says(&["user", "add", "ada", "--password-stdin", "--totp"], "correct horse");
