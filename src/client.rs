@@ -11,6 +11,7 @@ use crate::jose::assertion::claimed_client;
 use crate::jose::assertion::verify;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
+use crate::protocol::metadata::AssertionAudience;
 use crate::protocol::metadata::AuthMethod;
 use crate::protocol::metadata::ClientMetadata;
 use crate::protocol::parameters::Parameters;
@@ -33,6 +34,8 @@ use thiserror::Error;
 #[derive(Clone, Debug)]
 pub struct Client {
     pub id: ClientId,
+    /// Of what it is registered with.
+    pub version: i64,
     pub metadata: Arc<ClientMetadata>,
     secret_hash: Option<SecretHash>,
 }
@@ -107,7 +110,7 @@ impl Registered {
             self.0.insert(row.metadata, read.clone());
             Some(read)
         })?;
-        Some(Client { id: row.id, metadata, secret_hash: row.secret_hash })
+        Some(Client { id: row.id, version: row.version, metadata, secret_hash: row.secret_hash })
     }
 }
 
@@ -184,8 +187,10 @@ pub fn asserted(issuer: &Issuer, now: Time, client: &Client, assertion: &str) ->
     let claims = verify(metadata.jwks.as_ref()?, metadata.token_endpoint_auth_signing_alg, assertion)?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let about_itself = [text("iss"), text("sub")].iter().all(|id| *id == Some(client.id.as_str()));
-    // One string: a list could name another server, where the assertion would be good too.
-    let for_us = text("aud").is_some_and(|aud| aud == issuer.as_str() || aud == issuer.url("/token"));
+    let for_us = claims.get("aud").and_then(only_one).is_some_and(|aud| match metadata.assertion_audience {
+        AssertionAudience::Issuer => aud == issuer.as_str(),
+        AssertionAudience::TokenEndpoint => aud == issuer.as_str() || aud == issuer.url("/token"),
+    });
     let now = now.unix_seconds();
     let time = |name: &str| claims.get(name).map(|value| value.as_f64().map(|seconds| seconds as i64));
     let exp = time("exp")??;
@@ -196,6 +201,16 @@ pub fn asserted(issuer: &Issuer, now: Time, client: &Client, assertion: &str) ->
         jti: Secret::presented(&format!("assertion {} {jti}", client.id)).hash(),
         until: Time::from_unix_seconds(exp + SKEW),
     })
+}
+
+/// A string, or a list of one: a longer one names another server, where the assertion would be good too.
+fn only_one(aud: &Value) -> Option<&str> {
+    aud.as_array()
+        .map_or(Some(aud), |list| match list.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        })?
+        .as_str()
 }
 
 /// Who a request says that it is of, and by what; nothing of it is believed yet.

@@ -19,7 +19,7 @@ pub struct Frame {
 pub struct Form {
     pub action: String,
     pub code: String,
-    pub step: i64,
+    pub step: String,
     /// Who asks for what, and why now.
     pub why: String,
     pub host: Option<String>,
@@ -72,6 +72,16 @@ pub struct ConsentPage {
     pub asker: String,
     pub wants: Vec<String>,
     pub lasts: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "continue.html")]
+pub struct ContinuePage {
+    pub frame: Frame,
+    pub form: Form,
+    pub person: Person,
+    pub asker: String,
+    pub other_account: bool,
 }
 
 #[derive(Template)]
@@ -293,7 +303,7 @@ mod tests {
         Form {
             action: "/interaction/1/login".into(),
             code: "c".into(),
-            step: 1,
+            step: "1".into(),
             why: "<script>alert(1)</script> asks".into(),
             host: Some("rp.test\"><img>".into()),
             notice: Some("That didn't match."),
@@ -342,6 +352,14 @@ mod tests {
                 asker: "<i>shop".into(),
                 wants: vec!["<b>all</b>".into()],
                 lasts: "for ever",
+            }
+            .render(),
+            ContinuePage {
+                frame: frame(),
+                form: form(),
+                person: person.clone(),
+                asker: "<i>shop".into(),
+                other_account,
             }
             .render(),
             PasswordPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }

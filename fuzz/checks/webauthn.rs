@@ -105,7 +105,9 @@ fn assertion(setting: &Setting, answer: &str) {
         return;
     };
     assert!(asserted.user_verified);
+    not_framed(answer);
     let [sent, own] = [answer, &setting.assertion].map(|text| serde_json::from_str::<Value>(text).unwrap());
+    assert!(sent["response"]["userHandle"].is_string(), "it says whose it is");
     for member in ["authenticatorData", "clientDataJSON"] {
         let decoded = |answer: &Value| lenient(answer["response"][member].as_str().unwrap());
         assert_eq!(decoded(&sent), decoded(&own), "{member}");
@@ -119,6 +121,7 @@ fn registration(setting: &Setting, answer: &str) {
     let sent = serde_json::from_str::<Value>(answer).unwrap();
     let client = lenient(sent["response"]["clientDataJSON"].as_str().unwrap());
     let client = serde_json::from_slice::<Value>(&client).unwrap();
+    not_framed(answer);
     assert_eq!(client["type"], "webauthn.create");
     assert_eq!(client["challenge"], setting.registration.options["challenge"]);
     let origin = Url::parse(client["origin"].as_str().unwrap()).unwrap();
@@ -133,6 +136,17 @@ fn registration(setting: &Setting, answer: &str) {
     assert_eq!(data[32] & 0x05, 0x05);
     assert!(made.kind == Kind::Passkey && !from_base64url(&made.lookup).unwrap().is_empty());
     assert!(setting.passkeys.begin_proof(Kind::Passkey, &[&made.stored]).is_ok());
+}
+
+/// WebAuthn Level 3 §5.8.1.
+fn not_framed(answer: &str) {
+    let answer = serde_json::from_str::<Value>(answer).unwrap();
+    let client = lenient(answer["response"]["clientDataJSON"].as_str().unwrap());
+    let client = serde_json::from_slice::<Value>(&client).unwrap();
+    assert_ne!(client.get("crossOrigin"), Some(&Value::Bool(true)));
+    if let Some(top) = client.get("topOrigin").and_then(Value::as_str) {
+        assert_eq!(Url::parse(top).unwrap().origin(), Url::parse(ORIGIN).unwrap().origin());
+    }
 }
 
 /// As the library reads base64: with or without padding, in either alphabet.

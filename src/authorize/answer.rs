@@ -18,7 +18,6 @@ use crate::base::secret::Secret;
 use crate::interaction::Interaction;
 use crate::interaction::brake;
 use crate::interaction::settle;
-use crate::mint::granted::GrantedRequest;
 use crate::mint::granted::Stated;
 use crate::protocol::error::Fault;
 use crate::protocol::redirect_uri::Response;
@@ -36,19 +35,10 @@ use crate::store::grants::CodeTimes;
 use crate::store::grants::Grant;
 use crate::store::sessions;
 use crate::store::throttles;
-use serde::Deserialize;
 use serde::Serialize;
 
 /// Names what follows an interaction of this feature.
 pub const KIND: &str = "authorize";
-
-/// What an authorization request leaves behind for the time when its need is met.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Follow {
-    client: ClientId,
-    address: ReturnAddress,
-    granted: GrantedRequest,
-}
 
 /// A response, and the browser's new cookie if somebody proved something.
 pub struct Answered {
@@ -64,24 +54,6 @@ struct Issue {
     entry: Entry,
 }
 
-impl Follow {
-    pub fn of(request: &AuthorizationRequest) -> Self {
-        Self {
-            client: request.client.id.clone(),
-            address: request.address.clone(),
-            granted: request.granted.clone(),
-        }
-    }
-
-    pub fn to_json(&self) -> Result<String, StoreError> {
-        json(self)
-    }
-
-    fn from_json(text: &str) -> Result<Self, StoreError> {
-        serde_json::from_str(text).map_err(|why| StoreError::Unavailable(why.to_string()))
-    }
-}
-
 /// The session satisfies the request as it is: a code, and no page.
 pub async fn silently(
     app: &App,
@@ -90,11 +62,10 @@ pub async fn silently(
     source: &str,
     assurance: &Assurance,
 ) -> Result<Response, AuthorizeError> {
-    let follow = Follow::of(request);
     let Known { session, account, .. } = known;
     let aal = (session_aal(app, &session.events), aal::of_account(account));
-    let issue = issue(app, &follow, &session.user, assurance, source, aal)?;
-    let response = issue.response(app, &follow.address);
+    let issue = issue(app, request, &session.user, assurance, source, aal)?;
+    let response = issue.response(app, &request.address);
     let now = app.now();
     let (session, noted) = (session.id.clone(), session.is_noted(app.session_life(), now));
     app.store
@@ -114,18 +85,18 @@ pub async fn silently(
 pub async fn after(
     app: &App,
     interaction: Interaction,
+    request: &AuthorizationRequest,
     assurance: &Assurance,
 ) -> Result<Answered, StoreError> {
-    let follow = Follow::from_json(interaction.then().1)?;
     let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
     let account = interaction.account.as_ref().map_or(Aal::One, aal::of_account);
     let aal = (session_aal(app, &interaction.events()), account);
-    let issue = issue(app, &follow, &person.user, assurance, &interaction.source, aal)?;
-    let response = issue.response(app, &follow.address);
+    let issue = issue(app, request, &person.user, assurance, &interaction.source, aal)?;
+    let response = issue.response(app, &request.address);
     let step_up = interaction.session().and_then(|_| step_up(&interaction.ask.need, &app.config.policy));
     let step_up = step_up.map(str::to_owned);
     let proved_again = interaction.session().is_some() && !interaction.progress.proofs.is_empty();
-    let counter = proved_again.then(|| brake::step_ups(&person.user, &follow.client));
+    let counter = proved_again.then(|| brake::step_ups(&person.user, &request.client.id));
     let now = app.now();
     let settled = settle::settle(app, interaction, move |c, session| {
         if let Some(counter) = counter {
@@ -140,18 +111,23 @@ pub async fn after(
     Ok(Answered { response, cookie: settled.cookie })
 }
 
-/// The interaction ends without an answer: the client is told why.
-pub async fn refused(app: &App, interaction: Interaction, fault: &Fault) -> Result<Response, StoreError> {
-    let follow = Follow::from_json(interaction.then().1)?;
+/// The interaction ends without an answer, whose client is told why; `None` where it can't be, since its address is not registered.
+pub async fn refused(
+    app: &App,
+    interaction: Interaction,
+    client: &ClientId,
+    address: Option<&ReturnAddress>,
+    fault: &Fault,
+) -> Result<Option<Response>, StoreError> {
     let entry = interaction.progress.person.as_ref().map(|person| {
-        let entry = app.entry(Actor::User, What::Authorization).user(&person.user).client(&follow.client);
+        let entry = app.entry(Actor::User, What::Authorization).user(&person.user).client(client);
         entry.source(&interaction.source).refused(fault.code.as_str())
     });
     let step_up = interaction.session().and_then(|_| step_up(&interaction.ask.need, &app.config.policy));
     let step_up = step_up.map(str::to_owned);
     settle::end(app, interaction, entry).await?;
     step_up.iter().for_each(|class| app.metrics.step_up(class, fault.code.as_str()));
-    Ok(error_response(app, &follow.address, fault))
+    Ok(address.map(|address| error_response(app, address, fault)))
 }
 
 /// RFC 6749 §4.1.2.1.
@@ -167,7 +143,7 @@ fn session_aal(app: &App, events: &[Event]) -> Aal {
 
 fn issue(
     app: &App,
-    follow: &Follow,
+    request: &AuthorizationRequest,
     user: &UserId,
     assurance: &Assurance,
     source: &str,
@@ -176,20 +152,21 @@ fn issue(
     let (now, lifetimes, entropy) = (app.now(), app.config.lifetimes, app.entropy.as_ref());
     let grant = Grant {
         id: GrantId::generate(entropy, now),
-        client: follow.client.clone(),
+        client: request.client.id.clone(),
         user: user.clone(),
         // Known only once the session is: filled in when it is written.
         session: SessionId::from_text(""),
-        scope: follow.granted.scope.to_string(),
-        request: json(&follow.granted)?,
+        scope: request.granted.scope.to_string(),
+        request: json(&request.granted)?,
         assurance: json(&Stated::from(assurance))?,
-        offline: follow.granted.scope.contains(OFFLINE),
+        offline: request.granted.scope.contains(OFFLINE),
         granted_at: now,
     };
     let code_expires_at = now.plus(lifetimes.code);
     // A used code is known for as long as what it bought may live, so that a replay can revoke it.
     let expires_at = code_expires_at.plus(lifetimes.longest_token());
-    let entry = app.entry(Actor::User, What::Authorization).user(user).client(&follow.client).source(source);
+    let entry =
+        app.entry(Actor::User, What::Authorization).user(user).client(&request.client.id).source(source);
     let entry = entry.acr(&assurance.acr).aal(aal.0, aal.1);
     let times = CodeTimes { code_expires_at, expires_at };
     let code = GrantSecret::new(&grant.id, &Secret::generate(entropy));

@@ -3,6 +3,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod again;
 pub mod answer;
 pub mod choose;
 pub mod need;
@@ -38,7 +39,6 @@ use crate::store::credentials;
 use crate::store::sessions;
 use crate::store::sessions::Session;
 use crate::store::throttles;
-use answer::Follow;
 use choose::Choice;
 use choose::choose;
 use request::AuthorizationRequest;
@@ -156,7 +156,9 @@ async fn open(
         rest(app, request, known, visitor).await?;
     }
     let (ask, progress) = asked(request, who);
-    let then = Then { kind: answer::KIND, body: Follow::of(request).to_json()? };
+    let body =
+        serde_json::to_string(&request.asked).map_err(|why| StoreError::Unavailable(why.to_string()))?;
+    let then = Then { kind: answer::KIND, body };
     match interaction::open(app, visitor, ask, progress, then).await {
         Ok(opened) => Ok(Begun::Page { interaction: opened.id, cookie: opened.cookie }),
         Err(OpenError::TooMany) => Err(AuthorizeError::TooMany),
@@ -206,17 +208,21 @@ pub fn first_page(
     Page::of(&next_step(&ask, &progress, &stand, &app.config.policy, app.now()))
 }
 
-fn asked(request: &AuthorizationRequest, who: &Who) -> (Ask, Progress) {
-    let ask = Ask {
+fn ask(request: &AuthorizationRequest, select: bool) -> Ask {
+    Ask {
         need: request.need.clone(),
         asker: request.asker(),
         login_hint: request.login_hint.clone(),
-        select: matches!(who, Who::Unclear),
+        select,
         create: request.create,
         approval: Some(request.approval.clone()),
         task: None,
         language: request.language,
-    };
+    }
+}
+
+fn asked(request: &AuthorizationRequest, who: &Who) -> (Ask, Progress) {
+    let ask = ask(request, matches!(who, Who::Unclear));
     let person = match who {
         Who::Known(Known { session, .. }) => {
             Some(Person { user: session.user.clone(), username: session.username.clone() })

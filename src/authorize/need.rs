@@ -9,9 +9,11 @@ use crate::protocol::claims_request::AcrRequest;
 use crate::protocol::error::Fault;
 use crate::protocol::metadata::ClientMetadata;
 use crate::protocol::prompt::Prompt;
+use serde::Deserialize;
+use serde::Serialize;
 
 /// What the request says about authentication.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Wishes {
     pub prompt: Prompt,
     pub max_age: Option<Seconds>,

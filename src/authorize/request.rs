@@ -1,5 +1,6 @@
 //! From parameters to a request that can be answered, each check once, in the order in which it may be told to whom:
-//! client and redirect URI first, on a page; everything after at the redirect URI.
+//! client and redirect URI first, on a page; everything after at the redirect URI. What was asked is kept apart from what it gets of
+//! the client and the resource servers: those may change while a page is open.
 
 use super::AuthorizeError;
 use super::need::Wishes;
@@ -15,6 +16,7 @@ use crate::interaction::Asker;
 use crate::interaction::approval::Approval;
 use crate::interaction::approval::AskedScope;
 use crate::interaction::approval::ResourceName;
+use crate::interaction::ground::Askers;
 use crate::jose::keyring::Keyring;
 use crate::mint::granted::GrantedRequest;
 use crate::mint::granted::GrantedResource;
@@ -34,10 +36,31 @@ use crate::protocol::redirect_uri::ReturnAddress;
 use crate::protocol::standard_claims;
 use crate::protocol::standard_claims::OFFLINE;
 use crate::store::clients;
+use serde::Deserialize;
+use serde::Serialize;
 
-/// A request whose every parameter was found sound.
+/// What a request says by itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Asked {
+    pub client: ClientId,
+    redirect_uri: String,
+    state: Option<String>,
+    mode: ResponseMode,
+    wishes: Wishes,
+    scope: TokenList,
+    resources: Vec<String>,
+    challenge: Option<Challenge>,
+    nonce: Option<String>,
+    id_token_claims: Vec<String>,
+    login_hint: Option<String>,
+    language: Option<Language>,
+}
+
+/// A request whose every parameter was found sound, as its client and its resource servers are registered.
 pub struct AuthorizationRequest {
+    pub asked: Asked,
     pub client: Client,
+    pub resources: Vec<Client>,
     pub address: ReturnAddress,
     pub need: Need,
     pub select_account: bool,
@@ -55,14 +78,25 @@ pub async fn receive(app: &App, parameters: &Parameters) -> Result<Authorization
     let address = return_address(&client, parameters)?;
     let told = |fault: Fault| AuthorizeError::Client(Box::new(address.clone()), fault);
     shape(&client, parameters).map_err(told)?;
-    let identifiers = parameters.many("resource").map_err(told)?;
+    let identifiers = named(parameters).map_err(told)?;
     let resources = resource_servers(app, &identifiers).await?.map_err(told)?;
     read(&app.config, &app.keys, client, &address, &resources, parameters).map_err(told)
 }
 
+/// What was asked before, held against the client and the resource servers as they are now.
+pub async fn again(app: &App, asked: Asked) -> Result<AuthorizationRequest, AuthorizeError> {
+    let client = client::find(app, &asked.client).await?.ok_or_else(unknown_client)?;
+    let address = the_address(&client, &asked.redirect_uri)?;
+    let address = address.with_mode(asked.mode).with_state(asked.state.as_deref());
+    let told = |fault: Fault| AuthorizeError::Client(Box::new(address.clone()), fault);
+    let resources = resource_servers(app, &asked.resources).await?.map_err(told)?;
+    held(&app.config, client, &address, &resources, asked).map_err(told)
+}
+
 /// Where the client is answered, with its state if that is sound.
 pub fn return_address(client: &Client, parameters: &Parameters) -> Result<ReturnAddress, AuthorizeError> {
-    let address = the_address(client, parameters)?.with_mode(response_mode(parameters));
+    let presented = parameters.required("redirect_uri").map_err(AuthorizeError::Page)?;
+    let address = the_address(client, presented)?.with_mode(response_mode(parameters));
     match parameters.one("state") {
         Ok(state) => Ok(address.with_state(state)),
         Err(fault) => Err(AuthorizeError::Client(Box::new(address), fault)),
@@ -78,25 +112,39 @@ pub fn read(
     resources: &[Client],
     parameters: &Parameters,
 ) -> Result<AuthorizationRequest, Fault> {
-    let wishes = wishes(config, keys, &client, parameters)?;
+    let asked = asked(config, keys, &client, address, parameters)?;
+    held(config, client, address, resources, asked)
+}
+
+/// What `asked` gets of the client and of the resource servers, as they are registered. Pure.
+fn held(
+    config: &Config,
+    client: Client,
+    address: &ReturnAddress,
+    resources: &[Client],
+    asked: Asked,
+) -> Result<AuthorizationRequest, Fault> {
+    may_ask(&client)?;
     let metadata = resources.iter().map(|server| ClientMetadata::clone(&server.metadata)).collect::<Vec<_>>();
-    let need = need(&wishes, &client.metadata, &metadata, &config.policy)?;
-    let granted = granted(&client, address, parameters, resources)?;
-    let login_hint = parameters.one("login_hint")?.map(str::to_owned);
-    let language = parameters.one("ui_locales")?.and_then(Language::of_ui_locales);
-    let select_account = wishes.prompt.select_account;
-    let create = wishes.prompt.create && need.subject.is_none();
-    let approval = approval(&client, wishes.prompt.consent, &granted, resources);
+    let need = need(&asked.wishes, &client.metadata, &metadata, &config.policy)?;
+    let granted = granted(&client, &asked, resources)?;
+    let prompt = asked.wishes.prompt;
     Ok(AuthorizationRequest {
-        client,
         address: address.clone(),
+        select_account: prompt.select_account,
+        create: prompt.create && need.subject.is_none(),
         need,
-        select_account,
-        create,
-        approval,
-        login_hint,
-        language,
+        approval: Approval {
+            anew: prompt.consent,
+            never_silent: client.metadata.is_public() && address.is_on_the_device(),
+            ..approval(&client, &granted, resources)
+        },
+        login_hint: asked.login_hint.clone(),
+        language: asked.language,
         granted,
+        resources: resources.to_vec(),
+        client,
+        asked,
     })
 }
 
@@ -105,23 +153,28 @@ impl AuthorizationRequest {
         let host = if self.client.metadata.first_party { None } else { self.address.host() };
         Asker { name: self.client.name().to_owned(), host, origin: self.address.origin() }
     }
+
+    /// The client and the resource servers, each in the version that this was held against.
+    pub fn askers(&self) -> Askers {
+        Askers::of(std::iter::once(&self.client).chain(&self.resources).map(|one| (&one.id, one.version)))
+    }
 }
 
 async fn the_client(app: &App, parameters: &Parameters) -> Result<Client, AuthorizeError> {
-    let unknown = || {
-        AuthorizeError::Page(Fault::new(
-            ErrorCode::InvalidClient,
-            "The application that sent you here is not registered; check its client_id.",
-        ))
-    };
     let presented = parameters.required("client_id").map_err(AuthorizeError::Page)?;
-    let id = ClientId::parse(presented).ok_or_else(unknown)?;
-    client::find(app, &id).await?.ok_or_else(unknown)
+    let id = ClientId::parse(presented).ok_or_else(unknown_client)?;
+    client::find(app, &id).await?.ok_or_else(unknown_client)
+}
+
+fn unknown_client() -> AuthorizeError {
+    AuthorizeError::Page(Fault::new(
+        ErrorCode::InvalidClient,
+        "The application that sent you here is not registered; check its client_id.",
+    ))
 }
 
 /// RFC 9700 §2.1: compared as it stands. A request without a registered address is answered nowhere.
-fn the_address(client: &Client, parameters: &Parameters) -> Result<ReturnAddress, AuthorizeError> {
-    let presented = parameters.required("redirect_uri").map_err(AuthorizeError::Page)?;
+fn the_address(client: &Client, presented: &str) -> Result<ReturnAddress, AuthorizeError> {
     ReturnAddress::verify(&client.metadata.redirect_uris, presented, client.metadata.is_native()).ok_or_else(|| {
         AuthorizeError::Page(Fault::invalid_request(
             "The redirect_uri is not one that the application registered; it must be the same, byte for byte.",
@@ -165,23 +218,32 @@ pub fn shape(client: &Client, parameters: &Parameters) -> Result<(), Fault> {
     if parameters.one("response_mode")?.is_some_and(|mode| !["query", "form_post"].contains(&mode)) {
         return Err(Fault::invalid_request("response_mode is neither query nor form_post; leave it out."));
     }
-    if !client.metadata.grant_types.iter().any(|grant| grant == "authorization_code") {
-        return Err(Fault::new(
-            ErrorCode::UnauthorizedClient,
-            "The client is not registered for the grant type authorization_code.",
-        ));
+    may_ask(client)
+}
+
+fn may_ask(client: &Client) -> Result<(), Fault> {
+    if client.metadata.grant_types.iter().any(|grant| grant == "authorization_code") {
+        return Ok(());
     }
-    Ok(())
+    Err(Fault::new(
+        ErrorCode::UnauthorizedClient,
+        "The client is not registered for the grant type authorization_code.",
+    ))
+}
+
+/// The resource servers that a request names, each once (RFC 8707 §2).
+fn named(parameters: &Parameters) -> Result<Vec<String>, Fault> {
+    let mut named = parameters.many("resource")?.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    named.sort();
+    named.dedup();
+    Ok(named)
 }
 
 async fn resource_servers(
     app: &App,
-    identifiers: &[&str],
+    wanted: &[String],
 ) -> Result<Result<Vec<Client>, Fault>, AuthorizeError> {
-    let mut wanted = identifiers.iter().map(|identifier| (*identifier).to_owned()).collect::<Vec<_>>();
-    wanted.sort();
-    wanted.dedup();
-    let names = wanted.clone();
+    let names = wanted.to_vec();
     let rows = app
         .store
         .read(move |c| clients::by_resources(c, &names.iter().map(String::as_str).collect::<Vec<_>>()));
@@ -194,6 +256,34 @@ async fn resource_servers(
         )));
     }
     Ok(Ok(known))
+}
+
+fn asked(
+    config: &Config,
+    keys: &Keyring,
+    client: &Client,
+    address: &ReturnAddress,
+    parameters: &Parameters,
+) -> Result<Asked, Fault> {
+    let owned = |name| Ok::<_, Fault>(parameters.one(name)?.map(str::to_owned));
+    let scope = parameters.one("scope")?.map(|raw| TokenList::parse("scope", raw)).transpose()?;
+    Ok(Asked {
+        client: client.id.clone(),
+        redirect_uri: address.uri().to_owned(),
+        state: address.state().map(str::to_owned),
+        mode: address.mode(),
+        wishes: wishes(config, keys, client, parameters)?,
+        challenge: Challenge::parse(
+            parameters.one("code_challenge")?,
+            parameters.one("code_challenge_method")?,
+        )?,
+        scope: scope.unwrap_or_default(),
+        resources: named(parameters)?,
+        nonce: owned("nonce")?,
+        id_token_claims: claims(parameters)?.id_token,
+        login_hint: owned("login_hint")?,
+        language: parameters.one("ui_locales")?.and_then(Language::of_ui_locales),
+    })
 }
 
 fn wishes(
@@ -251,28 +341,19 @@ fn subject(
     }
 }
 
-fn granted(
-    client: &Client,
-    address: &ReturnAddress,
-    parameters: &Parameters,
-    resources: &[Client],
-) -> Result<GrantedRequest, Fault> {
-    let challenge =
-        Challenge::parse(parameters.one("code_challenge")?, parameters.one("code_challenge_method")?)?;
-    if challenge.is_none() && client.metadata.needs_pkce() {
+fn granted(client: &Client, asked: &Asked, resources: &[Client]) -> Result<GrantedRequest, Fault> {
+    if asked.challenge.is_none() && client.metadata.needs_pkce() {
         return Err(Fault::invalid_request("code_challenge is missing; send one of method S256 (RFC 7636)."));
     }
-    let asked = parameters.one("scope")?.map(|raw| TokenList::parse("scope", raw)).transpose()?;
-    let asked = asked.unwrap_or_default();
     // RFC 6749 §3.3: scopes that nobody defines, or the client may not have, are left out.
     let allowed = |scope: &str| client.metadata.scope.as_ref().is_none_or(|own| own.contains(scope));
     let defined = |scopes: &[String]| {
-        asked.filtered(|scope| allowed(scope) && scopes.iter().any(|known| known == scope))
+        asked.scope.filtered(|scope| allowed(scope) && scopes.iter().any(|known| known == scope))
     };
     let mut scope = defined(&standard_claims::SCOPES.map(str::to_owned)).to_vec();
     // OIDC Core §11: the approval names it; nobody gets it unasked.
     let refreshes = client.metadata.grant_types.iter().any(|grant| grant == "refresh_token");
-    if refreshes && asked.contains(OFFLINE) && allowed(OFFLINE) {
+    if refreshes && asked.scope.contains(OFFLINE) && allowed(OFFLINE) {
         scope.push(OFFLINE.to_owned());
     }
     let resources = resources.iter().map(|server| GrantedResource {
@@ -281,17 +362,17 @@ fn granted(
         alg: server.metadata.access_token_signed_response_alg,
     });
     Ok(GrantedRequest {
-        redirect_uri: address.uri().to_owned(),
-        nonce: parameters.one("nonce")?.map(str::to_owned),
-        challenge,
+        redirect_uri: asked.redirect_uri.clone(),
+        nonce: asked.nonce.clone(),
+        challenge: asked.challenge.clone(),
         scope: TokenList::from_tokens(scope),
         resources: resources.collect(),
-        id_token_claims: claims(parameters)?.id_token,
+        id_token_claims: asked.id_token_claims.clone(),
     })
 }
 
 /// What the client would get, to be approved: each scope, and the resource servers whose tokens it would hold.
-fn approval(client: &Client, anew: bool, granted: &GrantedRequest, resources: &[Client]) -> Approval {
+fn approval(client: &Client, granted: &GrantedRequest, resources: &[Client]) -> Approval {
     let own = granted.scope.iter().map(|scope| AskedScope { name: scope.to_owned(), at: None });
     let mut scopes = own.collect::<Vec<_>>();
     for (resource, server) in granted.resources.iter().zip(resources) {
@@ -305,5 +386,6 @@ fn approval(client: &Client, anew: bool, granted: &GrantedRequest, resources: &[
     if scopes.is_empty() {
         scopes.push(AskedScope { name: String::new(), at: None });
     }
-    Approval { client: client.id.clone(), scopes, anew, given: client.metadata.skip_consent }
+    let given = client.metadata.skip_consent;
+    Approval { client: client.id.clone(), scopes, anew: false, given, never_silent: false }
 }

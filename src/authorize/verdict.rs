@@ -69,13 +69,20 @@ pub fn step_up<'a>(need: &'a Need, policy: &'a Policy) -> Option<&'a str> {
 
 fn about(request: &AuthorizationRequest, known: &Known, policy: &Policy, now: Time) -> Verdict {
     let view = SessionView { user: &known.session.user, events: &known.session.events };
-    let unapproved = request.approval.is_open(&known.remembered);
+    let unapproved = request.approval.is_open(&known.remembered, false);
     match decide(&request.need, Some(&view), Some(&known.account), policy, now) {
         Decision::Satisfied(_) if unapproved && request.need.silent => Verdict::Error(Fault::new(
             ErrorCode::ConsentRequired,
             "The user has not approved this, and prompt=none forbids asking.",
         )),
         Decision::Satisfied(_) if unapproved => Verdict::Page,
+        Decision::Satisfied(_) if request.approval.never_silent && request.need.silent => {
+            Verdict::Error(Fault::new(
+                ErrorCode::InteractionRequired,
+                "The user would have to go on to an application on their device, and prompt=none forbids asking.",
+            ))
+        }
+        Decision::Satisfied(_) if request.approval.never_silent => Verdict::Page,
         Decision::Satisfied(assurance) => Verdict::Code(assurance),
         Decision::Challenge(_) | Decision::Enrol(_) => Verdict::Page,
         // What a user lacks is not for applications that they never approved.

@@ -3,6 +3,7 @@
 
 use super::Said;
 use super::input;
+use super::names::is_of_this_server;
 use crate::app::App;
 use crate::base::id::ClientId;
 use crate::base::secret::Secret;
@@ -47,6 +48,10 @@ pub enum Command {
         file: PathBuf,
     },
 }
+
+const ID_MEANS_ANOTHER: &str =
+    "client_id: it is the sub of a user or the resource of another client; choose another one";
+const RESOURCE_MEANS_ANOTHER: &str = "resource: it is the client_id of a client; choose another one";
 
 /// A registration that was found sound.
 struct Sound {
@@ -96,6 +101,9 @@ async fn add(app: &App, mut members: Map<String, Value>) -> anyhow::Result<Said>
         Some(id) => client_id(id)?,
         None => ClientId::generate(app.entropy.as_ref(), app.now()),
     };
+    if is_of_this_server(&app.config.issuer, id.as_str()) {
+        bail!("client_id: it is an address of this server; choose another one");
+    }
     let given = take_text(&mut members, "client_secret")?;
     let sound = sound(app, members, given, None)?;
     let (hash, now) = (sound.secret.as_ref().map(Secret::hash), app.now());
@@ -117,9 +125,11 @@ async fn add(app: &App, mut members: Map<String, Value>) -> anyhow::Result<Said>
     });
     match registered.await? {
         Registered::Done => Ok(said(registration(&id, &sound))),
-        _ => bail!(
+        Registered::Taken | Registered::Changed => bail!(
             "client_id or resource belongs to another client; choose another one, or `stepgate client update {id}`"
         ),
+        Registered::IdMeansAnother => bail!(ID_MEANS_ANOTHER),
+        Registered::ResourceMeansAnother => bail!(RESOURCE_MEANS_ANOTHER),
     }
 }
 
@@ -161,6 +171,8 @@ async fn update(app: &App, id: &str, mut members: Map<String, Value>) -> anyhow:
     match registered.await? {
         Registered::Done => Ok(said(registration(&row.id, &sound))),
         Registered::Taken => bail!("resource belongs to another client; choose another one"),
+        Registered::IdMeansAnother => bail!(ID_MEANS_ANOTHER),
+        Registered::ResourceMeansAnother => bail!(RESOURCE_MEANS_ANOTHER),
         Registered::Changed => bail!("{id} was changed by somebody else meanwhile; look at it and try again"),
     }
 }
@@ -228,6 +240,9 @@ fn sound(
     let policy = &app.config.policy;
     let metadata = ClientMetadata::parse(Value::Object(members), |name| policy.class(name).is_some())
         .map_err(|why| anyhow::Error::msg(why).context("the metadata can't be used"))?;
+    if metadata.resource.as_ref().is_some_and(|resource| is_of_this_server(&app.config.issuer, resource)) {
+        bail!("resource: it is an address of this server; choose another one");
+    }
     if let Some(jwks) = &metadata.jwks {
         check_keys(jwks).map_err(anyhow::Error::msg)?;
     }

@@ -7,6 +7,7 @@ pub mod explain;
 mod input;
 mod key;
 mod lifecycle;
+mod names;
 mod session;
 mod update;
 mod user;

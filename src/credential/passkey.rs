@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
+use url::Origin;
 use url::Url;
 use uuid::Uuid;
 use webauthn_rs::Webauthn;
@@ -30,6 +31,7 @@ use webauthn_rs::prelude::WebauthnError;
 /// The relying party of WebAuthn: the issuer's host.
 pub struct Passkeys {
     webauthn: Webauthn,
+    origin: Origin,
     /// The relying party identifier.
     pub rp_id: String,
 }
@@ -91,6 +93,14 @@ pub enum PasskeyError {
 /// What the browser answered with, before anything about it is believed.
 pub struct Presented(PublicKeyCredential);
 
+/// §5.8.1, as far as it speaks of frames.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientData {
+    cross_origin: Option<bool>,
+    top_origin: Option<String>,
+}
+
 #[derive(Serialize, Deserialize)]
 enum State {
     SignIn(DiscoverableAuthentication),
@@ -107,7 +117,7 @@ impl Passkeys {
         let builder = WebauthnBuilder::new(&rp_id, issuer).ok()?.rp_name(name);
         // Beside a password a touch is enough, and a PIN would be one thing more to remember.
         let webauthn = builder.danger_set_user_presence_only_security_keys(true).build().ok()?;
-        Some(Self { webauthn, rp_id })
+        Some(Self { webauthn, origin: issuer.origin(), rp_id })
     }
 
     /// For whoever comes: the authenticator says who it is.
@@ -180,8 +190,11 @@ impl Passkeys {
         presented: &Presented,
         stored: &str,
     ) -> Result<Asserted, PasskeyError> {
+        self.not_framed(presented.0.response.client_data_json.as_ref())?;
         match read::<State>(state)? {
             State::SignIn(state) => {
+                // §7.2 step 6: nobody was asked for, so the answer has to say whose it is.
+                presented.0.get_user_unique_id().ok_or_else(|| unreadable("it does not say whose it is"))?;
                 let mut passkey = read::<Passkey>(stored)?;
                 let result = self
                     .webauthn
@@ -211,6 +224,7 @@ impl Passkeys {
     /// Verifies a registration (§7.1).
     pub fn finish_registration(&self, state: &str, presented: &str) -> Result<Registered, PasskeyError> {
         let presented = read::<RegisterPublicKeyCredential>(presented)?;
+        self.not_framed(presented.response.client_data_json.as_ref())?;
         let provider = aaguid::of(&presented.response.attestation_object).and_then(aaguid::name);
         let (kind, mut credential) = match read::<State>(state)? {
             State::NewPasskey(state) => {
@@ -238,6 +252,20 @@ impl Passkeys {
             backed_up: credential.backup_state,
         };
         Ok(Registered { kind, lookup: base64url(&credential.cred_id), stored, detail })
+    }
+}
+
+impl Passkeys {
+    /// §7.1 steps 10 and 11, §7.2 steps 13 and 14: our pages are in nobody's frame (attack: a page around ours leads the click). The
+    /// library looks at neither.
+    fn not_framed(&self, client_data: &[u8]) -> Result<(), PasskeyError> {
+        let client = serde_json::from_slice::<ClientData>(client_data).map_err(unreadable)?;
+        let is_ours = |top: &String| Url::parse(top).is_ok_and(|top| top.origin() == self.origin);
+        match client.cross_origin == Some(true) || client.top_origin.as_ref().is_some_and(|top| !is_ours(top))
+        {
+            true => Err(unreadable("it was given in a frame of another origin")),
+            false => Ok(()),
+        }
     }
 }
 

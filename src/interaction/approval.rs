@@ -3,6 +3,7 @@
 use super::Interaction;
 use super::progress::Person;
 use super::progress::Progress;
+use super::submit::save;
 use crate::app::App;
 use crate::base::id::ClientId;
 use crate::protocol::standard_claims::OFFLINE;
@@ -23,6 +24,10 @@ pub struct Approval {
     pub anew: bool,
     /// Approved by an administrator, for everybody (`skip_consent`).
     pub given: bool,
+    /// Whoever asks may be any program on the device that passes itself off as the client (RFC 8252 §8.6): nothing is answered
+    /// before a page was, whatever was approved.
+    #[serde(default)]
+    pub never_silent: bool,
 }
 
 /// One scope, by the name that is remembered, and as a person may understand it.
@@ -40,10 +45,11 @@ pub struct ResourceName {
 }
 
 impl Approval {
-    /// Whether somebody has to say yes, after what they have said before.
-    pub fn is_open(&self, remembered: &[String]) -> bool {
-        self.anew
-            || (!self.given && self.scopes.iter().any(|scope| !remembered.contains(&scope.remembered())))
+    /// Whether somebody has to say yes, after what is remembered of what they have said, and whether they have said it here. That
+    /// they have said so counts as long as it is remembered.
+    pub fn is_open(&self, remembered: &[String], said_here: bool) -> bool {
+        let has = |scope: &AskedScope| remembered.contains(&scope.remembered());
+        (self.anew && !said_here) || (!self.given && !self.scopes.iter().all(has))
     }
 
     /// Whether the access outlives the session that it is given in.
@@ -72,16 +78,23 @@ pub async fn approve(app: &App, on: &Interaction, person: &Person) -> Result<(),
     let scopes = approval.scopes.iter().map(AskedScope::remembered).collect::<Vec<_>>();
     let entry = app.entry(Actor::User, What::Consent).user(&person.user).client(&approval.client);
     let entry = entry.source(&on.source).because(&scopes.join(", "));
-    let (now, user, row) = (app.now(), person.user.clone(), on.row.clone());
-    let progress = super::json(&Progress { approved: true, notice: None, ..on.progress.clone() })?;
+    let (now, user, row, askers) = (app.now(), person.user.clone(), on.row.clone(), on.askers.clone());
+    let progress =
+        super::json(&Progress { approved: true, acted: true, notice: None, ..on.progress.clone() })?;
     let expires_at = on.expires_at(app, now);
     app.store
         .write(move |c| {
             interactions::advance(c, &row, &progress, expires_at)?;
+            askers.stand(c)?;
             consents::add(c, &user, &approval.client, &scopes, now)?;
             audit::append(c, &entry)
         })
         .await
+}
+
+/// The person goes on to an application that was approved before.
+pub async fn go_on(app: &App, on: &Interaction) -> Result<(), StoreError> {
+    save(app, on, Progress { acted: true, notice: None, ..on.progress.clone() }).await
 }
 
 /// The person says no: the application is told, and they stay signed in.

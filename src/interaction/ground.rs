@@ -1,21 +1,43 @@
 //! What an interaction rests on, looked at once more in the transaction that makes something of it (attack: a page that was
-//! loaded a moment before its factor was replaced or taken away, its user disabled, its session ended).
+//! loaded a moment before its factor was replaced or taken away, its user disabled, its session ended, its client changed).
 
 use super::Interaction;
+use super::approval::AskedScope;
+use crate::base::id::ClientId;
 use crate::base::id::CredentialId;
 use crate::base::id::EventId;
 use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
 use crate::store::Written;
+use crate::store::clients;
 use crate::store::connection::Conn;
+use crate::store::consents;
 use crate::store::credentials;
 use crate::store::events;
 use crate::store::lost;
 use crate::store::sessions;
 use crate::store::sessions::Session;
 
+/// Who asks: a client and its resource servers, in the versions that were judged.
+#[derive(Clone, Default)]
+pub struct Askers(Vec<(ClientId, i64)>);
+
+impl Askers {
+    pub fn of<'a>(them: impl Iterator<Item = (&'a ClientId, i64)>) -> Self {
+        Self(them.map(|(id, version)| (id.clone(), version)).collect())
+    }
+
+    /// They stay as they were judged until this transaction ends; else nothing is done.
+    pub fn stand(&self, c: &mut Conn) -> Written<()> {
+        if clients::stand(c, &self.0)? { Ok(()) } else { lost() }
+    }
+}
+
 pub struct Ground {
+    askers: Askers,
+    /// What was approved by the user, and has to be remembered still.
+    approved: Option<(ClientId, Vec<String>)>,
     user: UserId,
     /// Those that were proved with, and since when they are what they are.
     factors: Vec<(CredentialId, Time)>,
@@ -28,11 +50,23 @@ impl Ground {
         let factors = on.proofs().map(|proof| (proof.credential, proof.factor_enrolled_at)).collect();
         let events = |session: &Session| session.events.iter().map(|event| event.id.clone()).collect();
         let session = on.session().map(|session| (session.id.clone(), events(session)));
-        Self { user: user.clone(), factors, session }
+        let approval = on.ask.approval.as_ref().filter(|approval| !approval.given);
+        let approval = approval.filter(|approval| !approval.is_open(&on.remembered, on.progress.approved));
+        let approved = approval.map(|approval| {
+            let scopes = approval.scopes.iter().map(AskedScope::remembered);
+            (approval.client.clone(), scopes.collect())
+        });
+        Self { askers: on.askers.clone(), approved, user: user.clone(), factors, session }
     }
 
     /// It stands until this transaction ends; else nothing is done.
     pub fn stands(&self, c: &mut Conn, now: Time) -> Written<()> {
+        self.askers.stand(c)?;
+        if let Some((client, scopes)) = &self.approved
+            && !consents::stand(c, &self.user, client, scopes)?
+        {
+            return lost();
+        }
         if !credentials::stand(c, &self.user, &self.factors)? {
             return lost();
         }

@@ -44,11 +44,13 @@ use crate::store::sessions::Browser;
 use crate::store::sessions::Session;
 use crate::store::users;
 use approval::Approval;
+use ground::Askers;
 use next_step::Stand;
 use progress::Progress;
 use progress::Proof;
 use serde::Deserialize;
 use serde::Serialize;
+use submit::Page;
 use task::Door;
 use task::Task;
 use thiserror::Error;
@@ -130,6 +132,8 @@ pub struct Interaction {
     /// Every factor that its person has, those too that can prove nothing more, and since when.
     factors: Vec<(CredentialId, Time)>,
     row: InteractionRow,
+    /// Who asks, as they were when it was held against them.
+    askers: Askers,
 }
 
 /// Opens an interaction in the visitor's browser, which becomes known with it.
@@ -222,6 +226,7 @@ pub async fn load(
             has_address,
             factors,
             row,
+            askers: Askers::default(),
         }))
     });
     loaded.await
@@ -251,6 +256,13 @@ impl Interaction {
 
     pub fn id(&self) -> &InteractionId {
         &self.row.id
+    }
+
+    /// What is asked by now, and by whom.
+    pub fn ask_anew(&mut self, ask: Ask, askers: Askers) {
+        let need = Need { interaction: Some(self.row.id.clone()), ..ask.need };
+        self.ask = Ask { need, ..ask };
+        self.askers = askers;
     }
 
     /// What follows: its kind, and what only the feature of that kind reads.
@@ -310,9 +322,20 @@ impl Interaction {
         &self.remembered
     }
 
+    /// What a form of `page` is for: the present step; where it says yes to an application, to what its page showed (attack: the
+    /// application asks for more between the page and its form).
+    pub fn form_step(&self, page: Page) -> Result<String, StoreError> {
+        let step = self.step();
+        if ![Page::Consent, Page::Continue].contains(&page) {
+            return Ok(step.to_string());
+        }
+        let shown = json(&(&self.ask.asker, &self.ask.approval))?;
+        Ok(format!("{step}.{}", Secret::presented(&shown).hash().as_str()))
+    }
+
     /// Binds a form to this interaction and step (attack: a form of another step, tab or browser).
-    pub fn form_code(&self, app: &App) -> String {
-        app.master.code("form", &[self.id().as_str(), &self.step().to_string()])
+    pub fn form_code(&self, app: &App, step: &str) -> String {
+        app.master.code("form", &[self.id().as_str(), step])
     }
 
     /// Ten minutes from the last completed step, an hour from the beginning.

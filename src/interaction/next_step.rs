@@ -55,6 +55,8 @@ pub enum Next {
     Settle,
     /// May the application have this?
     Approve(Person),
+    /// Shall the application have it this time too?
+    Continue(Person),
     /// The need is met.
     Answer(Assurance),
     /// It can't be, or shall not be.
@@ -100,7 +102,7 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
         (Some(demand), Some(account)) => demand.guard.decide(view.as_ref(), account, now),
         _ => decide(need, view.as_ref(), at.account, policy, now),
     };
-    let unapproved = ask.approval.as_ref().is_some_and(|a| !progress.approved && a.is_open(at.remembered));
+    let unapproved = ask.approval.as_ref().is_some_and(|a| a.is_open(at.remembered, progress.approved));
     if progress.refused {
         return Next::End(Fault::new(ErrorCode::AccessDenied, "The user did not approve the application."));
     }
@@ -121,7 +123,7 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
     match (decided, &progress.person) {
         (Decision::Satisfied(assurance), Some(person)) => {
             let open = open_task(ask, progress, person, at, demand.as_ref());
-            open.unwrap_or_else(|| satisfied(assurance, person, progress, unapproved))
+            open.unwrap_or_else(|| satisfied(assurance, person, ask, progress, unapproved))
         }
         (Decision::Satisfied(assurance), None) => Next::Answer(assurance),
         (Decision::Challenge(menu), None) => who(ask, progress, at, &menu),
@@ -171,10 +173,18 @@ fn who(ask: &Ask, progress: &Progress, at: &Stand, menu: &Menu) -> Next {
     Next::SignIn { passkey: at.passkeys && menu.next_steps().contains(&Step::PASSKEY) }
 }
 
-fn satisfied(assurance: Assurance, person: &Person, progress: &Progress, unapproved: bool) -> Next {
+fn satisfied(
+    assurance: Assurance,
+    person: &Person,
+    ask: &Ask,
+    progress: &Progress,
+    unapproved: bool,
+) -> Next {
+    let never_silent = ask.approval.as_ref().is_some_and(|approval| approval.never_silent);
     match unapproved {
         true if !progress.proofs.is_empty() => Next::Settle,
         true => Next::Approve(person.clone()),
+        false if never_silent && !progress.acted => Next::Continue(person.clone()),
         false => Next::Answer(assurance),
     }
 }

@@ -73,6 +73,7 @@ pub async fn begin(app: &App, on: &Interaction, next: &Next) -> Result<Option<Va
         | Next::NewPassword(_)
         | Next::Settle
         | Next::Approve(_)
+        | Next::Continue(_)
         | Next::Answer(_)
         | Next::End(_) => return Ok(None),
     };

@@ -31,6 +31,9 @@ pub struct Progress {
     pub approved: bool,
     #[serde(default)]
     pub refused: bool,
+    /// The person has answered a page about this request: with a proof, a yes, or the choice of an account.
+    #[serde(default)]
+    pub acted: bool,
     /// None of the accounts that are signed in here.
     #[serde(default)]
     pub elsewhere: bool,
@@ -115,7 +118,7 @@ impl Progress {
 
     /// For one of the accounts that are signed in here.
     pub fn for_account(&self, person: Person) -> Self {
-        Self { person: Some(person), ..self.clone() }
+        Self { person: Some(person), acted: true, ..self.clone() }
     }
 
     /// What was proved has become events.
@@ -155,6 +158,7 @@ impl Progress {
         }
         proved.person = Some(person);
         proved.proofs.push(proof);
+        proved.acted = true;
         proved.notice = None;
         proved.typed = None;
         proved.way = proved.way.filter(|way| way == Method::Pwd.as_str());

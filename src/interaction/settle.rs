@@ -83,10 +83,11 @@ pub async fn sign_in(app: &App, interaction: &Interaction) -> Result<Option<Secr
 
 /// Finishes an interaction that ends without an answer; the session stays as it was.
 pub async fn end(app: &App, interaction: Interaction, entry: Option<Entry>) -> Result<(), StoreError> {
-    let (now, row) = (app.now(), interaction.row);
+    let (now, row, askers) = (app.now(), interaction.row, interaction.askers);
     app.store
         .write(move |c| {
             interactions::finish(c, &row, now)?;
+            askers.stand(c)?;
             entry.iter().try_for_each(|entry| audit::append(c, entry))
         })
         .await

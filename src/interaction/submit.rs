@@ -41,6 +41,7 @@ pub enum Page {
     RecoveryCodes,
     NewPassword,
     Consent,
+    Continue,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub enum Submitted {
 }
 
 impl Page {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::SelectAccount,
         Self::Login,
         Self::Create,
@@ -66,6 +67,7 @@ impl Page {
         Self::RecoveryCodes,
         Self::NewPassword,
         Self::Consent,
+        Self::Continue,
     ];
 
     /// The name of the page, in `data-page` and in the address of its form.
@@ -84,6 +86,7 @@ impl Page {
             Self::RecoveryCodes => "recovery-codes",
             Self::NewPassword => "account-password",
             Self::Consent => "consent",
+            Self::Continue => "continue",
         }
     }
 
@@ -97,6 +100,7 @@ impl Page {
             Next::SignIn { .. } => Some(Self::Login),
             Next::Create => Some(Self::Create),
             Next::Approve(_) => Some(Self::Consent),
+            Next::Continue(_) => Some(Self::Continue),
             Next::Prove { step, .. } => Some(match step.method {
                 Method::Pwd => Self::Password,
                 Method::Otp => Self::Totp,
@@ -157,7 +161,8 @@ fn standing(app: &App, interaction: &Interaction, page: Page, form: &Parameters)
         return Standing::Forged;
     }
     let next = interaction.next(app);
-    match step == interaction.step().to_string() && Page::of(&next) == Some(page) {
+    let is_of_this_step = interaction.form_step(page).is_ok_and(|now| now == step);
+    match is_of_this_step && Page::of(&next) == Some(page) {
         true => Standing::Now(Box::new(next)),
         false => Standing::Past,
     }
@@ -173,7 +178,10 @@ async fn act<'a>(
     let progress = interaction.progress.clone();
     let text = |name| field(name).unwrap_or_default();
     match (action, next) {
-        ("decline", Next::Approve(person)) => approval::refuse(app, interaction, &person).await?,
+        ("decline", Next::Approve(person) | Next::Continue(person)) => {
+            approval::refuse(app, interaction, &person).await?;
+        }
+        ("continue", Next::Continue(_)) => approval::go_on(app, interaction).await?,
         ("continue", Next::Approve(person)) => approval::approve(app, interaction, &person).await?,
         ("decline", Next::OfferCodes(_)) => {
             save(app, interaction, Progress { codes_settled: true, ..progress }).await?;
@@ -182,7 +190,9 @@ async fn act<'a>(
         ("other-account", Next::Select) => {
             save(app, interaction, Progress { elsewhere: true, ..progress }).await?;
         }
-        ("other-account", Next::Prove { .. }) if interaction.ask.need.subject.is_none() => {
+        ("other-account", Next::Prove { .. } | Next::Continue(_))
+            if interaction.ask.need.subject.is_none() =>
+        {
             save(app, interaction, progress.for_another_account()).await?;
         }
         // The name that was chosen from the list, or typed with no success, is not the one.

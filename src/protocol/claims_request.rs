@@ -3,6 +3,8 @@
 
 use super::error::Fault;
 use super::json;
+use serde::Deserialize;
+use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -21,7 +23,7 @@ pub struct ClaimsRequest {
 }
 
 /// The `acr` member (§5.5.1.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcrRequest {
     pub essential: bool,
     /// In order of preference; empty: any class will do.

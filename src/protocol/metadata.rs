@@ -3,6 +3,9 @@
 use super::list::TokenList;
 use super::list::is_token;
 use super::redirect_uri::RedirectUri;
+use super::redirect_uri::is_executable;
+use super::redirect_uri::is_on_the_web;
+use super::redirect_uri::is_web_address;
 use crate::base::time::Seconds;
 use serde::Deserialize;
 use serde::Serialize;
@@ -66,6 +69,9 @@ pub struct ClientMetadata {
     /// The one algorithm that its assertions are signed with; absent: any that suits the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_signing_alg: Option<SigningAlg>,
+    /// What its assertions may be for.
+    #[serde(default, skip_serializing_if = "AssertionAudience::is_issuer")]
+    pub assertion_audience: AssertionAudience,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_uri: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +98,18 @@ pub enum AuthMethod {
     None,
 }
 
+/// The audience of a client's assertions (RFC 7523 §3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssertionAudience {
+    /// The issuer alone (attack: a client that signs for several servers signs the token endpoint that one of them names, which is
+    /// another's).
+    #[default]
+    Issuer,
+    /// The URL of the token endpoint as well, for a client whose library knows no other.
+    TokenEndpoint,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ApplicationType {
@@ -109,6 +127,12 @@ pub enum SigningAlg {
     /// RFC 8037 §3.1, with Ed25519.
     EdDSA,
     PS256,
+}
+
+impl AssertionAudience {
+    fn is_issuer(&self) -> bool {
+        *self == Self::Issuer
+    }
 }
 
 impl SigningAlg {
@@ -147,12 +171,16 @@ impl ClientMetadata {
             RedirectUri::register(uri.as_str(), native)
                 .map_err(|why| format!("post_logout_redirect_uris: {why}"))?;
         }
+        metadata.addresses()?;
         metadata.grants()?;
         metadata.classes(knows_class)?;
         metadata.resource_server()?;
         match (metadata.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt, &metadata.jwks) {
             (true, None) => Err("jwks: private_key_jwt needs the client's public keys, by value".into()),
             (false, Some(_)) => Err("jwks: only private_key_jwt needs keys; leave it out".into()),
+            (false, None) if !metadata.assertion_audience.is_issuer() => {
+                Err("assertion_audience: only private_key_jwt has assertions; leave it out".into())
+            }
             _ => Ok(metadata),
         }
     }
@@ -184,6 +212,28 @@ impl ClientMetadata {
 
     pub fn is_native(&self) -> bool {
         self.application_type == ApplicationType::Native
+    }
+
+    /// Those that nobody is redirected to: one day somebody follows them.
+    fn addresses(&self) -> Result<(), String> {
+        for (member, address) in [
+            ("client_uri", &self.client_uri),
+            ("logo_uri", &self.logo_uri),
+            ("policy_uri", &self.policy_uri),
+            ("tos_uri", &self.tos_uri),
+        ] {
+            if let Some(address) = address.as_ref().filter(|address| !is_web_address(address)) {
+                return Err(format!(
+                    "{member}: {address:?} is no address of a web page; write https://host/path"
+                ));
+            }
+        }
+        match self.contacts.iter().find(|contact| !is_mail_address(contact)) {
+            Some(contact) => {
+                Err(format!("contacts: {contact:?} is no mail address; write name@host, each by itself"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn grants(&self) -> Result<(), String> {
@@ -230,10 +280,25 @@ impl ClientMetadata {
         };
         // RFC 8707 §2: an absolute URI without a fragment.
         match Url::parse(resource) {
-            Ok(_) if !resource.contains('#') => Ok(()),
+            Ok(url) if is_executable(url.scheme()) => Err(format!(
+                "resource: {resource:?} is something that a browser runs or opens; write https://host or a urn"
+            )),
+            Ok(url) if is_on_the_web(url.scheme()) && !is_web_address(resource) => {
+                Err(format!("resource: {resource:?} is not written out; write https://host/path"))
+            }
+            Ok(_) if !resource.contains('#') && resource.bytes().all(|b| b.is_ascii_graphic()) => Ok(()),
             _ => Err(format!("resource: {resource:?} is not an absolute URI without fragment (RFC 8707 §2)")),
         }
     }
+}
+
+/// One, as it is written in an envelope (RFC 5321 §4.1.2), without quotes.
+fn is_mail_address(text: &str) -> bool {
+    let local = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b);
+    let host = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+    text.split_once('@').is_some_and(|(name, at)| {
+        !name.is_empty() && name.bytes().all(local) && !at.is_empty() && at.bytes().all(host)
+    })
 }
 
 fn code_grant() -> Vec<String> {
@@ -289,5 +354,62 @@ mod tests {
         assert!(
             parse(json!({"resource": "http://localhost:8082", "scopes_supported": ["payments"]})).is_ok()
         );
+    }
+
+    #[test]
+    fn no_member_of_a_registration_is_an_address_that_runs_or_opens_something() {
+        let with = |member: &str, value: Value| {
+            let mut metadata = json!({"redirect_uris": ["https://rp.test/cb"]});
+            metadata[member] = value;
+            metadata
+        };
+        let bad = [
+            "javascript:alert(1)",
+            "JavaScript:alert(1)",
+            "java\tscript:alert(1)",
+            " javascript:alert(1)",
+            "javascript://rp.test/%0aalert(1)",
+            "data:text/html,x",
+            "vbscript:x",
+            "file:///etc/passwd",
+            "blob:https://rp.test/x",
+            "about:blank",
+            "filesystem:https://rp.test/x",
+            "view-source:https://rp.test/",
+        ];
+        let pages = ["/logo.png", "rp.test", "https:rp.test", "https://", "https:///x", "ftp://rp.test/", ""];
+        for member in ["client_uri", "logo_uri", "policy_uri", "tos_uri"] {
+            for value in bad.iter().chain(&pages).chain(&["https://ada@rp.test/", "https://rp.test/a b"]) {
+                let error = parse(with(member, json!(value))).unwrap_err();
+                assert!(error.starts_with(&format!("{member}: ")), "{value}: {error}");
+            }
+            for value in ["https://rp.test", "http://rp.test/logo.png?v=1#top", "https://rp.test#top"] {
+                assert!(parse(with(member, json!(value))).is_ok(), "{value}");
+            }
+        }
+        for value in bad.iter().chain(&["https:rp.test", "https:///x", "https://rp.test/a b"]) {
+            let error = parse(with("resource", json!(value))).unwrap_err();
+            assert!(error.starts_with("resource: "), "{value}: {error}");
+        }
+        for value in ["https://api.test", "urn:example:api", "api://example"] {
+            assert!(parse(with("resource", json!(value))).is_ok(), "{value}");
+        }
+        for member in ["redirect_uris", "post_logout_redirect_uris"] {
+            for kind in ["web", "native"] {
+                for value in bad {
+                    let mut metadata = with(member, json!([value]));
+                    metadata["application_type"] = json!(kind);
+                    let error = parse(metadata).unwrap_err();
+                    assert!(error.starts_with(&format!("{member}: ")), "{value}: {error}");
+                }
+            }
+        }
+        let contacts =
+            ["ada", "@rp.test", "ada@", "mailto:ada@rp.test", "a@rp.test, b@rp.test", "<a@rp.test>"];
+        for value in bad.iter().chain(&contacts) {
+            let error = parse(with("contacts", json!([value]))).unwrap_err();
+            assert!(error.starts_with("contacts: "), "{value}: {error}");
+        }
+        assert!(parse(with("contacts", json!(["ada+rp@rp.test", "o'neil@rp.test"]))).is_ok());
     }
 }

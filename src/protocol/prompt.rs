@@ -3,9 +3,11 @@
 use super::error::Fault;
 use super::list::TokenList;
 use crate::base::time::Seconds;
+use serde::Deserialize;
+use serde::Serialize;
 
 /// The values of `prompt`, as a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
     pub none: bool,
     pub login: bool,

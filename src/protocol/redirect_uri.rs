@@ -13,12 +13,11 @@ use url::form_urlencoded::Serializer;
 pub struct RedirectUri(String);
 
 /// Where an authorization response may go. Only [`ReturnAddress::verify`] makes one, so without a registered
-/// redirect URI there is no redirect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// redirect URI there is no redirect; none is stored, since what is registered may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnAddress {
     uri: String,
     state: Option<String>,
-    #[serde(default)]
     mode: ResponseMode,
 }
 
@@ -168,6 +167,14 @@ impl ReturnAddress {
         &self.uri
     }
 
+    pub fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    pub const fn mode(&self) -> ResponseMode {
+        self.mode
+    }
+
     /// The `Location` of an answer in response mode `query`: `members`, then `state` and `iss` (RFC 9207 §2).
     fn location(&self, issuer: &str, members: &[(&str, &str)]) -> String {
         let mut answer = Serializer::new(String::new());
@@ -198,6 +205,11 @@ impl ReturnAddress {
         }
     }
 
+    /// Loopback or a private scheme: whatever runs on the device may be who listens there (RFC 8252 §8.6).
+    pub fn is_on_the_device(&self) -> bool {
+        !self.uri.starts_with("https://")
+    }
+
     /// The host that a person may recognise.
     pub fn host(&self) -> Option<String> {
         Url::parse(&self.uri).ok()?.host_str().map(str::to_owned)
@@ -214,6 +226,38 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// The address of a page, written out; nothing that a browser would resolve, run or open.
+pub fn is_web_address(text: &str) -> bool {
+    let sound =
+        text.len() <= 2048 && text.bytes().all(|b| b.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&b));
+    let Some(url) = Url::parse(text).ok().filter(|_| sound) else { return false };
+    is_on_the_web(url.scheme()) && is_written_out(text, url.scheme()) && url.host().is_some()
+}
+
+pub fn is_on_the_web(scheme: &str) -> bool {
+    ["https", "http"].contains(&scheme)
+}
+
+/// Schemes of what a browser runs, or opens from where it is.
+pub fn is_executable(scheme: &str) -> bool {
+    let schemes = [
+        "about",
+        "blob",
+        "data",
+        "file",
+        "filesystem",
+        "javascript",
+        "jar",
+        "livescript",
+        "mhtml",
+        "mocha",
+        "resource",
+        "vbscript",
+        "view-source",
+    ];
+    schemes.contains(&scheme)
+}
+
 /// Nothing but the scheme and a host, whose characters can stand in a policy too (attack: `;` in a host ends a directive,
 /// CSP Level 3 §2.2.1).
 fn is_written_out(text: &str, scheme: &str) -> bool {
@@ -224,7 +268,7 @@ fn is_written_out(text: &str, scheme: &str) -> bool {
 
 fn authority(text: &str) -> &str {
     let after = text.split_once(':').and_then(|(_, rest)| rest.strip_prefix("//")).unwrap_or("");
-    after.split(['/', '?']).next().unwrap_or("")
+    after.split(['/', '?', '#']).next().unwrap_or("")
 }
 
 #[cfg(test)]

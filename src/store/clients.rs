@@ -3,6 +3,7 @@
 use super::connection::Conn;
 use super::schema::client_origins;
 use super::schema::clients;
+use super::schema::users;
 use super::statement::Statement;
 use crate::base::id::ClientId;
 use crate::base::secret::SecretHash;
@@ -35,16 +36,24 @@ pub enum Registered {
     Done,
     /// The id or the resource identifier belongs to another client.
     Taken,
+    /// The id stands for something else already; or the resource identifier does.
+    IdMeansAnother,
+    ResourceMeansAnother,
     /// Somebody else changed the client meanwhile, or there is none.
     Changed,
 }
 
 pub fn insert(c: &mut Conn, client: &NewClient, now: Time) -> QueryResult<Registered> {
+    alone(c)?;
+    if let Some(refused) = ambiguous(c, client)? {
+        return Ok(refused);
+    }
     let inserted = c.transaction(|c| {
         diesel::insert_into(clients::table)
             .values((
                 clients::id.eq(client.id.as_str()),
-                clients::version.eq(1),
+                // One that is registered anew under an id is another one, whose version was never seen.
+                clients::version.eq(now.micros()),
                 clients::metadata.eq(client.metadata),
                 clients::secret_hash.eq(client.secret_hash.map(SecretHash::as_str)),
                 clients::resource.eq(client.resource),
@@ -58,6 +67,10 @@ pub fn insert(c: &mut Conn, client: &NewClient, now: Time) -> QueryResult<Regist
 
 /// Replaces the metadata of the `version` that was read; a concurrent change wins and this one is told so.
 pub fn update(c: &mut Conn, client: &NewClient, version: i64) -> QueryResult<Registered> {
+    alone(c)?;
+    if let Some(refused) = ambiguous(c, client)? {
+        return Ok(refused);
+    }
     let updated = c.transaction(|c| {
         let updated = diesel::update(clients::table)
             .filter(clients::id.eq(client.id.as_str()))
@@ -75,6 +88,31 @@ pub fn update(c: &mut Conn, client: &NewClient, version: i64) -> QueryResult<Reg
         replace_origins(c, client)
     });
     registered(updated)
+}
+
+/// One registration at a time: of two that want one name for two things, one gets it. SQLite has one writer anyway.
+fn alone(c: &mut Conn) -> QueryResult<()> {
+    match c {
+        Conn::Sqlite(_) => Ok(()),
+        Conn::Postgres(c) => {
+            diesel::sql_query("LOCK TABLE clients IN SHARE ROW EXCLUSIVE MODE").execute(c).map(drop)
+        }
+    }
+}
+
+/// Attack: a token about a client, or for it, that passes for one about a user, or for a resource server.
+fn ambiguous(c: &mut Conn, client: &NewClient) -> QueryResult<Option<Registered>> {
+    let id = client.id.as_str();
+    let user = users::table.find(id).select(users::id).row::<String>(c)?;
+    let server = clients::table.filter(clients::resource.eq(id)).select(clients::id).row::<String>(c)?;
+    // Its own resource identifier is told as such.
+    let of_another = server.is_some_and(|server| server != id);
+    if user.is_some() || of_another {
+        return Ok(Some(Registered::IdMeansAnother));
+    }
+    let Some(resource) = client.resource else { return Ok(None) };
+    let named = clients::table.find(resource).select(clients::id).row::<String>(c)?;
+    Ok((resource == id || named.is_some()).then_some(Registered::ResourceMeansAnother))
 }
 
 fn replace_origins(c: &mut Conn, client: &NewClient) -> QueryResult<usize> {
@@ -125,6 +163,23 @@ pub fn by_resources(c: &mut Conn, identifiers: &[&str]) -> QueryResult<Vec<Clien
     let named = clients::resource.eq_any(identifiers);
     let rows = clients::table.filter(named).select(COLUMNS).rows::<Row>(c)?;
     Ok(rows.into_iter().map(client).collect())
+}
+
+/// Whether each of these is enabled and in the version that was read, until this transaction ends.
+pub fn stand(c: &mut Conn, read: &[(ClientId, i64)]) -> QueryResult<bool> {
+    if read.is_empty() {
+        return Ok(true);
+    }
+    let there = clients::table
+        .filter(clients::id.eq_any(read.iter().map(|(id, _)| id.as_str())))
+        .filter(clients::disabled_at.is_null())
+        .select((clients::id, clients::version))
+        .held()
+        .rows::<(String, i64)>(c)?;
+    let is_there = |(id, version): &(ClientId, i64)| {
+        there.iter().any(|(known, now)| known == id.as_str() && now == version)
+    };
+    Ok(read.iter().all(is_there))
 }
 
 /// Every client, by id. For administrators, not for requests.

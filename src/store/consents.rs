@@ -17,6 +17,17 @@ pub fn of(c: &mut Conn, user: &UserId, client: &ClientId) -> QueryResult<Vec<Str
         .rows(c)
 }
 
+/// Whether the user's approval of all of these is remembered, until this transaction ends.
+pub fn stand(c: &mut Conn, user: &UserId, client: &ClientId, scopes: &[String]) -> QueryResult<bool> {
+    let remembered = consents::table
+        .filter(consents::user_id.eq(user.as_str()))
+        .filter(consents::client_id.eq(client.as_str()))
+        .select(consents::scope)
+        .held()
+        .rows::<String>(c)?;
+    Ok(scopes.iter().all(|scope| remembered.contains(scope)))
+}
+
 /// Remembers `scopes` beside what was approved before.
 pub fn add(c: &mut Conn, user: &UserId, client: &ClientId, scopes: &[String], now: Time) -> QueryResult<()> {
     for scope in scopes {

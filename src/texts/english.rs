@@ -64,6 +64,9 @@ pub static TEXTS: Texts = Texts {
     would_be_able_to: "It would be able to:",
     want,
 
+    continue_as: |who, name| format!("Continue to {who} as {name}"),
+    continue_why: "An app on this device asks who you are. Go on if you have just opened it yourself.",
+
     confirm: "Confirm that it is you",
     why,
 

@@ -71,6 +71,10 @@ pub static TEXTS: Texts = Texts {
     would_be_able_to: "Die Anwendung könnte dann:",
     want,
 
+    continue_as: |who, name| format!("Weiter zu {who} als {name}"),
+    continue_why: "Eine App auf diesem Gerät fragt, wer Sie sind. \
+                   Fahren Sie fort, wenn Sie sie gerade selbst geöffnet haben.",
+
     confirm: "Bestätigen Sie, dass Sie es sind",
     why,
 

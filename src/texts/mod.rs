@@ -77,6 +77,10 @@ pub struct Texts {
     /// Of a scope, after `would_be_able_to`.
     pub want: fn(&AskedScope) -> String,
 
+    // An application on the device that was approved before: its name, and that of the account.
+    pub continue_as: fn(&str, &str) -> String,
+    pub continue_why: &'static str,
+
     // Somebody proves again, or one thing more.
     pub confirm: &'static str,
     pub why: fn(&Why) -> String,

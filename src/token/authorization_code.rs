@@ -14,8 +14,10 @@ use crate::mint::access_token::Audience;
 use crate::mint::granted::GrantedRequest;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
+use crate::protocol::metadata::ClientMetadata;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::pkce::Verifier;
+use crate::protocol::redirect_uri::ReturnAddress;
 use crate::store::Written;
 use crate::store::audit;
 use crate::store::audit::What;
@@ -51,7 +53,7 @@ pub async fn redeem(
     let (now, id, shared) = (app.now(), client.id.clone(), app.clone());
     let refreshes = client.metadata.grant_types.iter().any(|grant| grant == "refresh_token");
     let kept_until = refreshes.then(|| issue::kept_until(&app.config.lifetimes, now));
-    let entry = by.entry(app, What::CodeRedeemed);
+    let (entry, metadata) = (by.entry(app, What::CodeRedeemed), client.metadata.clone());
     let outcome = app.store.write(move |c| {
         let hash = presented.code.hash();
         let Some(grant) = grants::redeem(c, &hash, &id, kept_until, now)? else {
@@ -64,7 +66,7 @@ pub async fn redeem(
             return Ok(Err(refused("code replayed")));
         };
         let whole = grant.clone();
-        let (basis, audience) = match judge(&shared, c, grant, &presented, now)? {
+        let (basis, audience) = match judge(&shared, c, grant, (&metadata, &presented), now)? {
             Ok(buys) => buys,
             Err(refused) => {
                 grants::revoke(c, &whole.id, refused.reason, now)?;
@@ -105,12 +107,18 @@ fn judge(
     app: &App,
     c: &mut Conn,
     grant: Grant,
-    presented: &Presented,
+    (client, presented): (&ClientMetadata, &Presented),
     now: Time,
 ) -> Written<Result<(Basis, Audience), Refused>> {
     let Some(basis) = Basis::of(grant, now) else { return Ok(Err(refused("grant unreadable"))) };
     if presented.redirect_uri.as_ref() != Some(&basis.request.redirect_uri) {
         return Ok(Err(refused("redirect_uri differs")));
+    }
+    // Given up since: whoever has the address by now is not who registered it (a code that was on its way meanwhile).
+    let address =
+        ReturnAddress::verify(&client.redirect_uris, &basis.request.redirect_uri, client.is_native());
+    if address.is_none() {
+        return Ok(Err(refused("redirect_uri not registered any more")));
     }
     if let Err(reason) = verifier(&basis.request, presented) {
         return Ok(Err(refused(reason)));

@@ -10,7 +10,11 @@ use super::respond;
 use crate::account;
 use crate::app::App;
 use crate::assurance::ledger::Assurance;
+use crate::authorize::again::Again;
+use crate::authorize::again::again;
 use crate::authorize::answer;
+use crate::authorize::request::AuthorizationRequest;
+use crate::base::id::ClientId;
 use crate::base::id::InteractionId;
 use crate::base::time::Seconds;
 use crate::interaction;
@@ -24,6 +28,7 @@ use crate::interaction::submit::Page;
 use crate::interaction::submit::Submitted;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
+use crate::protocol::redirect_uri::ReturnAddress;
 use crate::store::StoreError;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -34,16 +39,21 @@ use actix_web::web::Path;
 use serde_json::json;
 
 pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> HttpResponse {
-    let interaction = match load(&app, &request, &id).await {
-        Ok(Some(interaction)) => interaction,
+    let (interaction, whose) = match load(&app, &request, &id).await {
+        Ok(Some(open)) => open,
         Ok(None) => return gone(&app, &request),
         Err(error) => return respond::unavailable(&app, &request, &error),
     };
     let shown = Shown::to(&app, &request, &interaction);
-    let answered = match interaction.next(&app) {
+    let next = match &whose {
+        Whose::Person | Whose::Client(_) => interaction.next(&app),
+        Whose::Nobody { fault, .. } => Next::End(fault.clone()),
+    };
+    let answered = match next {
         Next::Select => return shown.select(),
         Next::Create => return shown.create(),
         Next::Approve(person) => return shown.consent(person),
+        Next::Continue(person) => return shown.proceed(person),
         Next::SignIn { passkey } => return shown.login(passkey),
         Next::Prove { person, step, others, to_enrol } => {
             return shown.prove(person, step, &others, to_enrol);
@@ -57,8 +67,8 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
         Next::OfferCodes(person) => return shown.recovery_codes(&person),
         Next::NewPassword(person) => return shown.new_password(person),
         Next::Settle => sign_in(&app, &interaction).await,
-        Next::Answer(assurance) => answer_client(&app, &request, interaction, &assurance).await,
-        Next::End(fault) => end(&app, &request, interaction, &fault).await,
+        Next::Answer(assurance) => answer_client(&app, &request, interaction, &whose, &assurance).await,
+        Next::End(fault) => end(&app, &request, interaction, &whose, &fault).await,
     };
     match answered {
         Ok(answer) => answer,
@@ -81,8 +91,8 @@ pub async fn options(
     let form = edge::form(&request, &body).and_then(Parameters::parse);
     let Ok(form) = form else { return past() };
     let interaction = match load(&app, &request, &id).await {
-        Ok(Some(interaction)) => interaction,
-        Ok(None) => return past(),
+        Ok(Some((interaction, Whose::Person | Whose::Client(_)))) => interaction,
+        Ok(Some((_, Whose::Nobody { .. })) | None) => return past(),
         Err(error) => return respond::store_json(&error),
     };
     match submit::options(&app, &interaction, page, &form).await {
@@ -101,7 +111,10 @@ pub async fn submit(
     let (id, page) = path.into_inner();
     let Some(page) = Page::parse(&page) else { return respond::not_found(app, request).await };
     let interaction = match load(&app, &request, &id).await {
-        Ok(Some(interaction)) => interaction,
+        Ok(Some((interaction, Whose::Person | Whose::Client(_)))) => interaction,
+        Ok(Some((_, Whose::Nobody { .. }))) => {
+            return respond::see_other(&format!("/interaction/{id}")).finish();
+        }
         Ok(None) => return gone(&app, &request),
         Err(error) => return respond::unavailable(&app, &request, &error),
     };
@@ -133,25 +146,52 @@ pub async fn submit(
     }
 }
 
-async fn load(app: &App, request: &HttpRequest, id: &str) -> Result<Option<Interaction>, StoreError> {
+/// Whom an interaction answers in the end.
+enum Whose {
+    /// Somebody who came for their own account.
+    Person,
+    /// A client, for this request, as it is registered now.
+    Client(Box<AuthorizationRequest>),
+    /// A client that can't be answered any more; where it may be told so, at this address.
+    Nobody { client: ClientId, address: Option<Box<ReturnAddress>>, fault: Fault },
+}
+
+async fn load(
+    app: &App,
+    request: &HttpRequest,
+    id: &str,
+) -> Result<Option<(Interaction, Whose)>, StoreError> {
     let Some(cookie) = cookie::presented(request) else { return Ok(None) };
     let Some(id) = InteractionId::parse(id) else { return Ok(None) };
     let source = edge::source(app, request);
     let loaded = interaction::load(app, &cookie.hash(), &id, source).await?;
     language::prefer(request, loaded.as_ref().and_then(|interaction| interaction.ask.language));
-    Ok(loaded)
+    let Some(mut interaction) = loaded else { return Ok(None) };
+    if interaction.then().0 == account::KIND {
+        return Ok(Some((interaction, Whose::Person)));
+    }
+    let whose = match again(app, &mut interaction).await? {
+        Again::Stands(request) => Whose::Client(request),
+        Again::Over { client, address, fault } => Whose::Nobody { client, address, fault },
+        Again::Unreadable => return Ok(None),
+    };
+    Ok(Some((interaction, whose)))
 }
 
 async fn answer_client(
     app: &App,
     request: &HttpRequest,
     interaction: Interaction,
+    whose: &Whose,
     assurance: &Assurance,
 ) -> Result<HttpResponse, StoreError> {
-    if interaction.then().0 == account::KIND {
-        return Ok(web_account::done(app, account::after(app, interaction).await?));
-    }
-    let answered = answer::after(app, interaction, assurance).await?;
+    let answered = match whose {
+        Whose::Person => {
+            return Ok(web_account::done(app, account::after(app, interaction).await?));
+        }
+        Whose::Client(asked) => answer::after(app, interaction, asked, assurance).await?,
+        Whose::Nobody { fault, .. } => return end(app, request, interaction, whose, fault).await,
+    };
     let cookie = answered.cookie.map(|secret| cookie::set(app, &secret));
     Ok(respond::authorization(app, request, &answered.response, cookie))
 }
@@ -170,14 +210,19 @@ async fn end(
     app: &App,
     request: &HttpRequest,
     interaction: Interaction,
+    whose: &Whose,
     fault: &Fault,
 ) -> Result<HttpResponse, StoreError> {
     tracing::info!(code = fault.code.as_str(), reason = %fault.description, "interaction.ended");
-    if interaction.then().0 == account::KIND {
-        return Ok(web_account::done(app, account::refused(app, interaction).await?));
-    }
-    let response = answer::refused(app, interaction, fault).await?;
-    Ok(respond::authorization(app, request, &response, None))
+    let (client, address) = match whose {
+        Whose::Person => return Ok(web_account::done(app, account::refused(app, interaction).await?)),
+        Whose::Client(asked) => (&asked.client.id, Some(&asked.address)),
+        Whose::Nobody { client, address, .. } => (client, address.as_deref()),
+    };
+    Ok(match answer::refused(app, interaction, client, address, fault).await? {
+        Some(response) => respond::authorization(app, request, &response, None),
+        None => respond::fault_page(app, request, fault),
+    })
 }
 
 fn gone(app: &App, request: &HttpRequest) -> HttpResponse {

@@ -17,6 +17,7 @@ use crate::interaction::sentence;
 use crate::interaction::submit::Page;
 use crate::interaction::task::Task;
 use crate::pages::ConsentPage;
+use crate::pages::ContinuePage;
 use crate::pages::CreatePage;
 use crate::pages::EnrolPasskeyPage;
 use crate::pages::EnrolTotpPage;
@@ -80,6 +81,13 @@ impl<'a> Shown<'a> {
         };
         let asker = self.who().to_owned();
         self.page(|frame| ConsentPage { frame, form, person, asker, wants, lasts })
+    }
+
+    pub fn proceed(&self, person: Person) -> HttpResponse {
+        let form = self.form(Page::Continue, self.t.continue_why.to_owned());
+        let asker = self.who().to_owned();
+        let other_account = self.interaction.ask.need.subject.is_none();
+        self.page(|frame| ContinuePage { frame, form, person, asker, other_account })
     }
 
     pub fn create(&self) -> HttpResponse {
@@ -230,10 +238,12 @@ impl<'a> Shown<'a> {
     fn form(&self, page: Page, why: String) -> Form {
         let interaction = self.interaction;
         let is_known = interaction.progress.person.is_some();
+        // Without a step, no form of it is good.
+        let step = interaction.form_step(page).unwrap_or_default();
         Form {
             action: format!("/interaction/{}/{}", interaction.id(), page.as_str()),
-            code: interaction.form_code(self.app),
-            step: interaction.step(),
+            code: interaction.form_code(self.app, &step),
+            step,
             why,
             host: interaction.ask.asker.host.clone(),
             notice: interaction.progress.notice.map(|notice| (self.t.notice)(notice, is_known)),

@@ -42,12 +42,12 @@ impl Client {
     }
 
     pub async fn register(&self, app: &TestApp, id: &str) {
+        app.client(id, self.metadata()).await;
+    }
+
+    fn metadata(&self) -> Value {
         let grants = ["authorization_code", "client_credentials"];
-        app.client(
-            id,
-            json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": self.public(), "grant_types": grants}),
-        )
-        .await;
+        json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": self.public(), "grant_types": grants})
     }
 
     fn signer(&self) -> Box<dyn JwsSigner> {
@@ -90,9 +90,9 @@ async fn a_client_proves_itself_with_a_key_of_any_supported_kind() {
     for alg in ["RS256", "PS256", "ES256", "EdDSA"] {
         let client = Client::new(alg);
         client.register(&app, alg).await;
-        for (aud, jti) in [(ISSUER.to_owned(), "a"), (format!("{ISSUER}/token"), "b")] {
+        for (aud, jti) in [(json!(ISSUER), "a"), (json!([ISSUER]), "b")] {
             let mut claims = claims(&app, alg, jti);
-            claims["aud"] = json!(aud);
+            claims["aud"] = aud;
             let reply = present(&app, &client.sign(&claims), &[]).await;
             assert_eq!(outcome(&reply), (200, "issued".into()), "{alg}");
         }
@@ -133,8 +133,14 @@ async fn an_assertion_is_for_this_server_of_this_client_and_for_minutes() {
         ("iss", Value::Null),
         ("sub", Value::Null),
         ("aud", json!("https://other.test")),
-        ("aud", json!([ISSUER])),
+        ("aud", json!([])),
+        ("aud", json!([[ISSUER]])),
+        ("aud", json!([ISSUER, ISSUER])),
         ("aud", json!([ISSUER, "https://other.test"])),
+        ("aud", json!({"0": ISSUER})),
+        ("aud", json!(format!("{ISSUER}/token"))),
+        ("aud", json!([format!("{ISSUER}/token")])),
+        ("aud", json!([ISSUER, format!("{ISSUER}/token")])),
         ("aud", json!(format!("{ISSUER}/"))),
         ("aud", Value::Null),
         ("exp", json!(now)),
@@ -160,6 +166,34 @@ async fn an_assertion_is_for_this_server_of_this_client_and_for_minutes() {
     let mut ahead = claims(&app, "c", "ahead");
     ahead["iat"] = json!(now + 5);
     assert_eq!(present(&app, &client.sign(&ahead), &[]).await.status, 200, "a clock may be a little ahead");
+}
+
+#[tokio::test]
+async fn the_token_endpoint_is_an_audience_for_a_client_that_is_registered_for_it_alone() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let client = Client::new("ES256");
+        client.register(&app, "plain").await;
+        let mut metadata = client.metadata();
+        metadata["assertion_audience"] = json!("token_endpoint");
+        app.client("older", metadata).await;
+        let endpoint = format!("{ISSUER}/token");
+        for (id, aud, status) in [
+            ("plain", json!(endpoint), 401),
+            ("plain", json!([endpoint]), 401),
+            ("older", json!(endpoint), 200),
+            ("older", json!([endpoint]), 200),
+            ("older", json!(ISSUER), 200),
+            ("older", json!([ISSUER]), 200),
+            ("older", json!([ISSUER, endpoint]), 401),
+            ("older", json!(format!("{ISSUER}/introspect")), 401),
+        ] {
+            let mut claims = claims(&app, id, &aud.to_string());
+            claims["aud"] = aud.clone();
+            let reply = present(&app, &client.sign(&claims), &[]).await;
+            assert_eq!(reply.status, status, "{id} {aud}");
+        }
+    }
 }
 
 #[tokio::test]

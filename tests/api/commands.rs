@@ -1,5 +1,6 @@
 //! The program itself: its commands, what they refuse, how it starts and stops.
 
+use crate::database::postgres;
 use crate::program::Place;
 use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;
@@ -115,6 +116,59 @@ fn clients_are_registered_shown_and_merged() {
     ] {
         let complaint = place.complains(&arguments, input);
         assert!(complaint.contains(said), "{arguments:?} {input}: {complaint}");
+    }
+}
+
+#[test]
+fn a_registration_with_an_address_that_runs_is_refused_when_it_is_made_and_when_it_is_changed() {
+    let place = Place::new();
+    let shop = json!({"client_id": "shop", "redirect_uris": ["https://shop.test/cb"]});
+    place.says(&["client", "add"], &shop.to_string());
+    for (member, value) in [
+        ("logo_uri", json!("javascript:alert(1)")),
+        ("resource", json!("data:text/html,x")),
+        ("post_logout_redirect_uris", json!(["javascript:alert(1)"])),
+    ] {
+        let update = json!({member: value});
+        let mut new = json!({"redirect_uris": ["https://shop.test/cb"]});
+        new[member] = value;
+        for (arguments, metadata) in
+            [(vec!["client", "add"], new), (vec!["client", "update", "shop"], update)]
+        {
+            let complaint = place.complains(&arguments, &metadata.to_string());
+            assert!(complaint.contains(&format!("{member}: ")), "{metadata}: {complaint}");
+        }
+    }
+    assert_eq!(place.says(&["client", "list"], "").as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn no_name_stands_for_a_user_a_client_and_a_resource_server_at_once() {
+    for place in [Place::new(), Place::on(&postgres())] {
+        let sub = place.says(&["user", "add", "ada"], "")["sub"].as_str().unwrap().to_owned();
+        let issuer = format!("http://localhost:{}", place.port);
+        let client =
+            |id: &str| json!({"client_id": id, "redirect_uris": ["https://shop.test/cb"]}).to_string();
+        place.says(&["client", "add"], &client("shop"));
+        place.says(&["client", "add"], &client("https://shop.test"));
+        place.says(&["client", "add"], r#"{"client_id": "api", "resource": "https://api.test"}"#);
+        for id in [sub.as_str(), &issuer, &format!("{issuer}/"), "https://api.test"] {
+            let complaint = place.complains(&["client", "add"], &client(id));
+            assert!(complaint.contains("client_id: "), "{id}: {complaint}");
+        }
+        let taken =
+            [issuer.clone(), format!("{issuer}/"), format!("{issuer}/token"), "https://shop.test".into()];
+        for resource in &taken {
+            let update = json!({"resource": resource}).to_string();
+            for arguments in [vec!["client", "add"], vec!["client", "update", "api"]] {
+                let complaint = place.complains(&arguments, &update);
+                assert!(complaint.contains("resource: "), "{resource}: {complaint}");
+            }
+        }
+        // Itself, too: its ID tokens would be for whom its access tokens are.
+        let own = json!({"client_id": "urn:example:own", "resource": "urn:example:own"}).to_string();
+        assert!(place.complains(&["client", "add"], &own).contains("resource: "));
+        assert_eq!(place.says(&["client", "list"], "").as_array().unwrap().len(), 3);
     }
 }
 

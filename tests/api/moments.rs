@@ -103,6 +103,39 @@ async fn nobody_is_signed_in_by_a_password_that_is_replaced_or_once_they_are_dis
 }
 
 #[tokio::test]
+async fn nothing_is_granted_to_a_client_that_changes_or_goes_in_that_moment() {
+    let changed = "UPDATE clients SET version = version + 1, metadata = REPLACE(metadata, '/cb', '/other') WHERE id = 'rp'";
+    let disabled = "UPDATE clients SET disabled_at = 1 WHERE id = 'rp'";
+    let deleted = "DELETE FROM clients WHERE id = 'rp'";
+    let server = "UPDATE clients SET disabled_at = 1 WHERE id = 'pay'";
+    let withdrawn = "DELETE FROM consents";
+    for (change, comes_of_it) in [
+        (changed, "error"),
+        (disabled, "error"),
+        (deleted, "error"),
+        (server, "invalid_target"),
+        (withdrawn, "consent"),
+    ] {
+        for database in databases() {
+            let app = TestApp::on(database, "").await;
+            app.client("pay", json!({"redirect_uris": [], "resource": "https://pay.test"})).await;
+            app.command(&["client", "update", "rp"], r#"{"skip_consent": false}"#);
+            let ada = app.user("ada").await;
+            let mut browser = Browser::signed_in_at(&app, &ada, "other").await;
+            let request = Request::new().with("prompt", "login").with("resource", "https://pay.test");
+            let page = browser.open(&request.path()).await;
+            let page = browser.submit(&page, &[]).await;
+            let proved = sent(&mut browser, &page, "continue", &[("password", PASSWORD)]).await;
+            let settles = proved.location().unwrap();
+            let reply = meanwhile(&app, change, browser.get(&settles)).await;
+            let reply = browser.follow(reply).await;
+            assert_eq!(reply.outcome(), comes_of_it, "{change}: {reply:?}");
+            assert_eq!(app.sql("SELECT count(*) FROM grants WHERE client_id = 'rp'"), "0", "{change}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_is_ended_or_that_nothing_stands_in_changes_no_password() {
     for (change, database) in each_on_both(&[ENDED, VOIDED]) {
         let app = TestApp::on(database, "").await;

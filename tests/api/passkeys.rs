@@ -225,6 +225,71 @@ async fn an_answer_that_is_not_right_in_everything_proves_nothing() {
     assert_eq!(browser.tap(&page, said.into_inner()).await.outcome(), "code");
 }
 
+/// How a browser speaks of frames, and whether that is ours to take.
+const FRAMES: [(Option<bool>, Option<&str>, bool); 8] = [
+    (Some(false), None, true),
+    (None, None, true),
+    (Some(false), Some(ISSUER), true),
+    (None, Some(ISSUER), true),
+    (Some(true), None, false),
+    (Some(true), Some(ISSUER), false),
+    (Some(true), Some("https://evil.test"), false),
+    (Some(false), Some("https://evil.test"), false),
+];
+
+#[tokio::test]
+async fn an_answer_out_of_a_foreign_frame_proves_and_registers_nothing() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (_, mut browser, mut phone) = with_passkey(&app, "ada").await;
+        for (crosses, top, is_ours) in FRAMES {
+            let put = |phone: &mut Authenticator, (crosses, top): (Option<bool>, Option<&str>)| {
+                phone.cross_origin = crosses;
+                phone.top_origin = top.map(str::to_owned);
+            };
+            let said = format!("{crosses:?} {top:?}");
+            // A sign-in, and a proof.
+            let mut new = Browser::new(&app);
+            let page = new.open(&Request::new().path()).await;
+            put(&mut phone, (crosses, top));
+            let came = new.tap(&page, &mut phone).await;
+            assert_eq!(came.outcome(), if is_ours { "code" } else { "login" }, "{said}");
+            let page =
+                browser.open(&Request::new().with("acr_values", "phr").with("prompt", "login").path()).await;
+            let came = browser.tap(&page, &mut phone).await;
+            assert_eq!(came.outcome(), if is_ours { "code" } else { "passkey" }, "{said}");
+            // A registration.
+            put(&mut phone, (Some(false), None));
+            let page = browser.open(PATH).await;
+            let mut page = browser.submit(&page, &[]).await;
+            if page.page() == "passkey" {
+                page = browser.tap(&page, &mut phone).await;
+            }
+            assert_eq!(page.page(), "enrol-passkey");
+            let mut key = Authenticator::new(ISSUER);
+            put(&mut key, (crosses, top));
+            let came = browser.tap(&page, &mut key).await.page();
+            assert_eq!(came == "enrol-passkey", !is_ours, "{said}: {came}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_passkey_that_does_not_say_whose_it_is_signs_nobody_in() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (_, mut browser, mut phone) = with_passkey(&app, "ada").await;
+        phone.names_user = false;
+        let mut new = Browser::new(&app);
+        let page = new.open(&Request::new().path()).await;
+        assert_eq!(new.tap(&page, &mut phone).await.page(), "login");
+        // Asked for by its id, it may say nothing.
+        let page =
+            browser.open(&Request::new().with("acr_values", "phr").with("prompt", "login").path()).await;
+        assert_eq!(browser.tap(&page, &mut phone).await.outcome(), "code");
+    }
+}
+
 #[tokio::test]
 async fn a_counter_that_goes_back_is_refused_and_told() {
     let app = TestApp::spawn().await;

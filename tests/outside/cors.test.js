@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import * as client from 'openid-client';
-import { openWindow, shown, startBrowser } from './support/browser.js';
+import { openWindow, press, shown, startBrowser } from './support/browser.js';
 import { freePort, startProvider } from './support/provider.js';
 import { parts } from './support/relying_party.js';
 import { signIn } from './support/visitor.js';
@@ -79,6 +79,8 @@ async function atTheApplication(page, user) {
   const code_verifier = client.randomPKCECodeVerifier();
   await page.goto(await request(code_verifier));
   if ((await shown(page)) === 'login') await signIn(page, user);
+  // It has no secret, and localhost is anybody's (RFC 8252 §8.6).
+  if ((await shown(page)) === 'continue') await press(page, 'continue');
   assert.equal(await shown(page), 'callback');
   const code = new URL(page.url()).searchParams.get('code');
   return { grant_type: 'authorization_code', code, redirect_uri: `${app.origin}/callback`, client_id, code_verifier };

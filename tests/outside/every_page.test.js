@@ -15,7 +15,7 @@ import { EVERYTHING, STOPS, walker } from './support/stops.js';
 
 const PHONE = { viewport: { width: 320, height: 640 } };
 /** What is the same in both languages: names, and what the user typed or the machine made. */
-const NAMES = ['Stepgate', 'Acme Shop', 'Acme Calendar', 'localhost', 'Passkey', 'Passkeys', 'Name', 'nobody', 'hedy', 'invalid_request'];
+const NAMES = ['Stepgate', 'Acme Shop', 'Acme Calendar', 'Acme Notes', 'localhost', 'Passkey', 'Passkeys', 'Name', 'nobody', 'hedy', 'invalid_request'];
 let place;
 let browser;
 
@@ -26,7 +26,9 @@ before(async () => {
   const grants = ['authorization_code', 'refresh_token'];
   const calendar = { client_name: 'Acme Calendar', redirect_uris: [shop.redirect], grant_types: grants };
   const { client_id: asking } = await provider.client(calendar);
-  place = { provider, shop, asking };
+  const notes = { client_name: 'Acme Notes', token_endpoint_auth_method: 'none', redirect_uris: [shop.redirect] };
+  const { client_id: device } = await provider.client({ ...notes, skip_consent: true });
+  place = { provider, shop, asking, device };
 });
 
 after(async () => {

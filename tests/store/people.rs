@@ -139,10 +139,11 @@ async fn a_client_is_registered_once_and_updated_from_the_version_that_was_read(
                 clients::update(c, &client, version)
             })
         };
-        assert_eq!(update(1).await.unwrap(), Registered::Done);
-        assert_eq!(update(1).await.unwrap(), Registered::Changed, "{}", db.name);
+        let first = NOW.micros();
+        assert_eq!(update(first).await.unwrap(), Registered::Done);
+        assert_eq!(update(first).await.unwrap(), Registered::Changed, "{}", db.name);
         let shop = db.store.read(|c| clients::by_id(c, &ClientId::from_text("shop"))).await.unwrap().unwrap();
-        assert_eq!((shop.version, shop.metadata.as_str(), shop.secret_hash), (2, "{\"a\":1}", None));
+        assert_eq!((shop.version, shop.metadata.as_str(), shop.secret_hash), (first + 1, "{\"a\":1}", None));
         let known = |origin: &'static str| db.store.read(move |c| clients::has_origin(c, origin));
         assert!(known("https://a.test").await.unwrap(), "of the api");
         assert!(known("https://b.test").await.unwrap() && !known("https://c.test").await.unwrap());

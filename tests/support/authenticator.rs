@@ -28,6 +28,11 @@ pub struct Authenticator {
     /// Added to the counter with each use; `None`: it has no counter.
     pub counts: Option<i64>,
     pub aaguid: [u8; 16],
+    /// Whether its browser says that it is in a frame of another origin (`crossOrigin`), and of which (`topOrigin`).
+    pub cross_origin: Option<bool>,
+    pub top_origin: Option<String>,
+    /// It says whose key it is that it answers with.
+    pub names_user: bool,
 }
 
 struct Held {
@@ -47,6 +52,9 @@ impl Authenticator {
             origin: origin.to_owned(),
             counts: None,
             aaguid: [0; 16],
+            cross_origin: Some(false),
+            top_origin: None,
+            names_user: true,
         }
     }
 
@@ -115,15 +123,15 @@ impl Authenticator {
         let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
         let signed = [data.as_slice(), &Sha256::digest(&client)].concat();
         let signature = signer.sign_oneshot_to_vec(&signed).unwrap();
-        answer(
-            &id,
-            json!({
-                "clientDataJSON": base64url(&client),
-                "authenticatorData": base64url(&data),
-                "signature": base64url(&signature),
-                "userHandle": base64url(&user),
-            }),
-        )
+        let mut response = json!({
+            "clientDataJSON": base64url(&client),
+            "authenticatorData": base64url(&data),
+            "signature": base64url(&signature),
+        });
+        if self.names_user {
+            response["userHandle"] = json!(base64url(&user));
+        }
+        answer(&id, response)
     }
 
     /// §6.1: authenticator data.
@@ -144,12 +152,13 @@ impl Authenticator {
 
     /// §5.8.1.
     fn client_data(&self, kind: &str, options: &Value) -> Vec<u8> {
-        let data = json!({
-            "type": kind,
-            "challenge": options["challenge"],
-            "origin": self.origin,
-            "crossOrigin": false,
-        });
+        let mut data = json!({"type": kind, "challenge": options["challenge"], "origin": self.origin});
+        if let Some(crosses) = self.cross_origin {
+            data["crossOrigin"] = json!(crosses);
+        }
+        if let Some(top) = &self.top_origin {
+            data["topOrigin"] = json!(top);
+        }
         data.to_string().into_bytes()
     }
 }

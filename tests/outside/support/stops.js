@@ -11,7 +11,8 @@ export const MFA = 'urn:stepgate:acr:mfa';
 const EMPTY = { totp: false };
 
 /**
- * `place` has a provider with mail, and accounts that people make; a shop, and the client of an application that asks.
+ * `place` has a provider with mail, and accounts that people make; a shop, the client of an application that asks, and that of one on
+ * the device.
  * A name is that of the page, and after `+` how it is met.
  */
 export const STOPS = [
@@ -56,6 +57,7 @@ export const STOPS = [
   ['account-recovery+nothing', async (at) => (await at.page.goto(`${at.provider.issuer}/account/recovery?cancel=used`), press(at.page, 'continue'))],
   ['consent', async (at) => (await at.inside(), at.ask({ client_id: at.asking, scope: 'openid profile email' }))],
   ['consent+offline', async (at) => (await at.inside(), at.ask({ client_id: at.asking, scope: 'openid offline_access', prompt: 'consent' }))],
+  ['continue', async (at) => (await at.inside(), at.ask({ client_id: at.device }))],
   ['logout', async (at) => (await at.inside(), at.page.goto(`${at.provider.issuer}/logout`))],
   ['logged-out', async (at) => (await at.inside(), at.signOut())],
   ['error', (at) => at.ask({ redirect_uri: `https://evil.example/${'long'.repeat(50)}` })],
@@ -64,12 +66,13 @@ export const STOPS = [
 ];
 
 /** Who walks through `page`, an `authenticator` plugged in. */
-export async function walker({ provider, shop, asking }, page, authenticator) {
+export async function walker({ provider, shop, asking, device }, page, authenticator) {
   const devtools = await page.context().newCDPSession(page);
   const at = {
     provider,
     page,
     asking,
+    device,
     home: () => page.goto(provider.issuer),
     ask: (wishes) => page.goto(shop.request(wishes)),
     someone: (kind) => provider.user(kind),
