@@ -29,10 +29,10 @@ use crate::interaction::next_step::Task;
 use crate::interaction::progress::Person;
 use crate::interaction::progress::Progress;
 use crate::interaction::settle;
+use crate::interaction::settle::Changes;
 use crate::interaction::told;
 use crate::interaction::told::Letter;
 use crate::store::StoreError;
-use crate::store::audit::Actor;
 use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
@@ -75,7 +75,7 @@ pub enum Wish {
     },
 }
 
-/// What came of it, and the browser's new cookie if somebody proved something.
+/// What came of it, and the browser's new cookie if somebody proved or changed something.
 pub struct Done {
     pub user: Option<UserId>,
     /// Where the browser goes on to.
@@ -118,14 +118,14 @@ pub async fn begin(
     };
     let body = serde_json::to_string(&wish).map_err(|why| StoreError::Unavailable(why.to_string()))?;
     let then = Then { kind: KIND, body };
-    let progress = Progress { person, ..Progress::default() };
+    let progress = Progress::about(person);
     let opened = interaction::open(app, visitor, ask, progress, then).await?;
     Ok(Opened { interaction: opened.id, cookie: opened.cookie })
 }
 
 /// The need is met: what was wished for is done, in the transaction that settles the proofs.
 pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -> Result<Done, StoreError> {
-    let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
+    let Some(person) = interaction.progress.person().cloned() else { return Err(StoreError::Lost) };
     let wish = serde_json::from_str::<Wish>(interaction.then().1)
         .map_err(|why| StoreError::Unavailable(why.to_string()))?;
     let path = if wish == Wish::LookForPassword { PASSWORD } else { PASSKEYS };
@@ -137,19 +137,17 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
             (None, None)
         }
     };
-    let entry = what.map(|what| {
-        let entry = app.entry(Actor::User, what).user(&person.user);
-        entry.source(&interaction.source).acr(&assurance.acr)
-    });
+    let entry = what.map(|what| interaction.entry(app, &person, what).acr(&assurance.acr));
     let (user, now) = (person.user.clone(), app.now());
     let letter = told.and_then(|told| Letter::about(app, &interaction, &person, told));
     let replaces = matches!(wish, Wish::Replace { .. });
     let added = if replaces { Changed::Replacing } else { Changed::Added };
-    let added = interaction.progress.enrolled.then_some(added);
+    let added = interaction.progress.theirs.enrolled.then_some(added);
     let id = CredentialId::generate(app.entropy.as_ref(), now);
-    let password = interaction.progress.new_password.clone();
+    let password = interaction.progress.theirs.new_password.clone();
     let password = password.map(|secret| Credential::new(id, Kind::Password, secret, now));
-    let settled = settle::settle(app, interaction, move |c, session| {
+    let changes = if entry.is_some() { Changes::Factors } else { Changes::Nothing };
+    let settled = settle::settle(app, interaction, changes, move |c, session| {
         let Some(entry) = entry.map(|entry| entry.session(session)) else { return Ok(added) };
         let said = match (wish, password) {
             (Wish::Rename { passkey, label }, _) => passkeys::rename(c, &user, &passkey, &label, entry)?,
@@ -169,7 +167,7 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
 
 /// It was declined, or can't be: nothing is changed, and the session stays as it was.
 pub async fn refused(app: &App, interaction: Interaction) -> Result<Done, StoreError> {
-    let user = interaction.progress.person.as_ref().map(|person| person.user.clone());
+    let user = interaction.progress.person().map(|person| person.user.clone());
     settle::end(app, interaction, None).await?;
     Ok(Done { user, path: PASSKEYS, said: None, cookie: None })
 }

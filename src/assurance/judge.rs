@@ -213,7 +213,7 @@ impl<'a> Judge<'a> {
             Some(Within::Session) => true,
         };
         let counts = !self.need.without_recovery || event.method != Method::Recovery;
-        timely && counts && proof.is_shown_by(event)
+        event.at.has_come(self.now) && timely && counts && proof.is_shown_by(event)
     }
 
     /// Every smallest set of further proofs after which `class` and the floors hold.

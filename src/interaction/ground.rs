@@ -31,11 +31,14 @@ impl Ground {
         Self { user: user.clone(), factors, session }
     }
 
-    /// It stands until this transaction ends; else nothing is done.
-    pub fn stands(&self, c: &mut Conn, now: Time) -> Written<()> {
-        if !credentials::stand(c, &self.user, &self.factors)? {
-            return lost();
-        }
+    /// The user and what they showed stand until this transaction ends; else nothing is done. Asked before the interaction's row
+    /// is touched: a command takes the user first and what is open about them then, and on PostgreSQL each would wait for the other.
+    pub fn person_stands(&self, c: &mut Conn) -> Written<()> {
+        if credentials::stand(c, &self.user, &self.factors)? { Ok(()) } else { lost() }
+    }
+
+    /// Their session does; asked after that, in the order in which a sign-out takes them.
+    pub fn session_stands(&self, c: &mut Conn, now: Time) -> Written<()> {
         let Some((session, shown)) = &self.session else { return Ok(()) };
         let stands = sessions::touch(c, session, now)? && events::all_held(c, session, shown)?;
         if stands { Ok(()) } else { lost() }

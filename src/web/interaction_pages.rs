@@ -229,7 +229,7 @@ impl<'a> Shown<'a> {
 
     fn form(&self, page: Page, why: String) -> Form {
         let interaction = self.interaction;
-        let is_known = interaction.progress.person.is_some();
+        let is_known = interaction.progress.person().is_some();
         Form {
             action: format!("/interaction/{}/{}", interaction.id(), page.as_str()),
             code: interaction.form_code(self.app),
