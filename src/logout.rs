@@ -119,8 +119,7 @@ async fn end(
 ) -> Result<(), StoreError> {
     let (now, browser) = (app.now(), browser.id.clone());
     let entry = |session: &Session| {
-        let entry = app.entry(Actor::User, What::SignOut).user(&session.user).session(&session.id);
-        entry.source(source)
+        app.entry(Actor::User(&session.user, Some(&session.id)), What::SignOut).source(source)
     };
     let ended = ended.iter().map(|s| (s.id.clone(), s.user.clone(), entry(s))).collect::<Vec<_>>();
     app.store

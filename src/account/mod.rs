@@ -27,12 +27,12 @@ use crate::interaction::enrol::Enrolment;
 use crate::interaction::progress::Person;
 use crate::interaction::progress::Progress;
 use crate::interaction::settle;
+use crate::interaction::settle::Changes;
 use crate::interaction::task::Door;
 use crate::interaction::task::Task;
 use crate::interaction::told;
 use crate::interaction::told::Letter;
 use crate::store::StoreError;
-use crate::store::audit::Actor;
 use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
@@ -73,7 +73,7 @@ pub enum Wish {
     },
 }
 
-/// What came of it, and the browser's new cookie if somebody proved something.
+/// What came of it, and the browser's new cookie if somebody proved or changed something.
 pub struct Done {
     pub user: Option<UserId>,
     /// Where the browser goes on to.
@@ -132,14 +132,14 @@ pub async fn begin(
     };
     let body = serde_json::to_string(&wish).map_err(|why| StoreError::Unavailable(why.to_string()))?;
     let then = Then { kind: KIND, body };
-    let progress = Progress { person, ..Progress::default() };
+    let progress = Progress::about(person);
     let opened = interaction::open(app, visitor, ask, progress, then).await?;
     Ok(Opened { interaction: opened.id, cookie: opened.cookie })
 }
 
 /// The need is met: what was wished for is done, in the transaction that settles the proofs.
 pub async fn after(app: &App, interaction: Interaction) -> Result<Done, StoreError> {
-    let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
+    let Some(person) = interaction.progress.person().cloned() else { return Err(StoreError::Lost) };
     let wish = serde_json::from_str::<Wish>(interaction.then().1)
         .map_err(|why| StoreError::Unavailable(why.to_string()))?;
     let path = if wish == Wish::LookForPassword { PASSWORD } else { PASSKEYS };
@@ -152,7 +152,7 @@ pub async fn after(app: &App, interaction: Interaction) -> Result<Done, StoreErr
         }
     };
     let entry = what.map(|what| {
-        let entry = app.entry(Actor::User, what).user(&person.user).source(&interaction.source);
+        let entry = interaction.entry(app, &person, what);
         match class_shown(app, &interaction, &person.user) {
             Some(acr) => entry.acr(&acr),
             None => entry,
@@ -162,11 +162,12 @@ pub async fn after(app: &App, interaction: Interaction) -> Result<Done, StoreErr
     let letter = told.and_then(|told| Letter::about(app, &interaction, &person, told));
     let replaces = matches!(wish, Wish::Replace { .. });
     let added = if replaces { Changed::Replacing } else { Changed::Added };
-    let added = interaction.progress.enrolled.is_some().then_some(added);
+    let added = interaction.progress.theirs.enrolled.is_some().then_some(added);
     let id = CredentialId::generate(app.entropy.as_ref(), now);
-    let password = interaction.progress.new_password.clone();
+    let password = interaction.progress.theirs.new_password.clone();
     let password = password.map(|secret| Credential::new(id, Kind::Password, secret, now));
-    let settled = settle::settle(app, interaction, move |c, session| {
+    let changes = if entry.is_some() { Changes::Factors } else { Changes::Nothing };
+    let settled = settle::settle(app, interaction, changes, move |c, session| {
         let Some(entry) = entry.map(|entry| entry.session(session)) else { return Ok(added) };
         let said = match (wish, password) {
             (Wish::Rename { passkey, label }, _) => passkeys::rename(c, &user, &passkey, &label, entry)?,
@@ -186,7 +187,7 @@ pub async fn after(app: &App, interaction: Interaction) -> Result<Done, StoreErr
 
 /// It was declined, or can't be: nothing is changed, and the session stays as it was.
 pub async fn refused(app: &App, interaction: Interaction) -> Result<Done, StoreError> {
-    let user = interaction.progress.person.as_ref().map(|person| person.user.clone());
+    let user = interaction.progress.person().map(|person| person.user.clone());
     settle::end(app, interaction, None).await?;
     Ok(Done { user, path: PASSKEYS, said: None, cookie: None })
 }

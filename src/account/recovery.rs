@@ -4,7 +4,7 @@
 
 use super::passkeys::Changed;
 use crate::app::App;
-use crate::base::id::UserId;
+use crate::base::id::SessionId;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::interaction::progress::Person;
@@ -22,6 +22,7 @@ use crate::store::credentials::Credential;
 use crate::store::recoveries;
 use crate::store::recoveries::Recovery;
 use crate::store::recoveries::Waiting;
+use crate::store::sessions::Session;
 
 /// Puts the replacements whose time has come in the places of what was lost.
 pub async fn complete_due(app: &App) -> Result<(), StoreError> {
@@ -45,21 +46,27 @@ pub async fn complete_due(app: &App) -> Result<(), StoreError> {
 pub async fn cancel(app: &App, secret: &str, source: &str) -> Result<bool, StoreError> {
     let hash = Secret::presented(secret).hash();
     let waiting = app.store.read(move |c| recoveries::of_secret(c, &hash)).await?;
-    end(app, waiting, source, "by the link in the mail").await
+    end(app, waiting, None, source, "by the link in the mail").await
 }
 
 /// The owner is signed in, and has found it again or has not asked for it. Nothing is opened by it, so nothing is asked for.
-pub async fn cancel_own(app: &App, user: &UserId, source: &str) -> Result<Changed, StoreError> {
-    let user = user.clone();
+pub async fn cancel_own(app: &App, session: &Session, source: &str) -> Result<Changed, StoreError> {
+    let user = session.user.clone();
     let waiting = app.store.read(move |c| recoveries::of_user(c, &user)).await?;
-    let cancelled = end(app, waiting, source, "by a session").await?;
+    let cancelled = end(app, waiting, Some(&session.id), source, "by a session").await?;
     Ok(if cancelled { Changed::ReplacementCancelled } else { Changed::Gone })
 }
 
 /// Told to its owner, who may not be the one that cancels. Of all who try, one is told `true`.
-async fn end(app: &App, waiting: Option<Waiting>, source: &str, how: &str) -> Result<bool, StoreError> {
+async fn end(
+    app: &App,
+    waiting: Option<Waiting>,
+    session: Option<&SessionId>,
+    source: &str,
+    how: &str,
+) -> Result<bool, StoreError> {
     let Some(waiting) = waiting else { return Ok(false) };
-    let entry = app.entry(Actor::User, What::RecoveryCancelled).user(&waiting.recovery.user);
+    let entry = app.entry(Actor::User(&waiting.recovery.user, session), What::RecoveryCancelled);
     let entry = entry.source(source).because(how);
     let letter = letter(app, &waiting, told::What::ReplacementCancelled);
     let cancelled = app.store.write(move |c| {

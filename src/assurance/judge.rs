@@ -212,7 +212,7 @@ impl<'a> Judge<'a> {
             Some(Within::Span(span)) => age <= span,
             Some(Within::Session) => true,
         };
-        timely && proof.is_shown_by(event)
+        event.at.has_come(self.now) && timely && proof.is_shown_by(event)
     }
 
     /// Every smallest set of further proofs after which `class` and the floors hold.

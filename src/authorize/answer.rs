@@ -18,6 +18,7 @@ use crate::base::secret::Secret;
 use crate::interaction::Interaction;
 use crate::interaction::brake;
 use crate::interaction::settle;
+use crate::interaction::settle::Changes;
 use crate::mint::granted::Stated;
 use crate::protocol::error::Fault;
 use crate::protocol::redirect_uri::Response;
@@ -64,7 +65,9 @@ pub async fn silently(
 ) -> Result<Response, AuthorizeError> {
     let Known { session, account, .. } = known;
     let aal = (session_aal(app, &session.events), aal::of_account(account));
-    let issue = issue(app, request, &session.user, assurance, source, aal)?;
+    let entry = app.entry(Actor::User(&session.user, Some(&session.id)), What::Authorization);
+    let entry = entry.client(&request.client.id).source(source);
+    let issue = issue(app, request, &session.user, assurance, entry.aal(aal.0, aal.1))?;
     let response = issue.response(app, &request.address);
     let now = app.now();
     let (session, noted) = (session.id.clone(), session.is_noted(app.session_life(), now));
@@ -88,17 +91,18 @@ pub async fn after(
     request: &AuthorizationRequest,
     assurance: &Assurance,
 ) -> Result<Answered, StoreError> {
-    let Some(person) = interaction.progress.person.clone() else { return Err(StoreError::Lost) };
+    let Some(person) = interaction.progress.person().cloned() else { return Err(StoreError::Lost) };
     let account = interaction.account.as_ref().map_or(Aal::One, aal::of_account);
     let aal = (session_aal(app, &interaction.events()), account);
-    let issue = issue(app, request, &person.user, assurance, &interaction.source, aal)?;
+    let entry = interaction.entry(app, &person, What::Authorization).client(&request.client.id);
+    let issue = issue(app, request, &person.user, assurance, entry.aal(aal.0, aal.1))?;
     let response = issue.response(app, &request.address);
     let step_up = interaction.session().and_then(|_| step_up(&interaction.ask.need, &app.config.policy));
     let step_up = step_up.map(str::to_owned);
-    let proved_again = interaction.session().is_some() && !interaction.progress.proofs.is_empty();
+    let proved_again = interaction.session().is_some() && !interaction.progress.theirs.proofs.is_empty();
     let counter = proved_again.then(|| brake::step_ups(&person.user, &request.client.id));
     let now = app.now();
-    let settled = settle::settle(app, interaction, move |c, session| {
+    let settled = settle::settle(app, interaction, Changes::Nothing, move |c, session| {
         if let Some(counter) = counter {
             // This one was shown; the next may have to wait.
             let _ = throttles::raise(c, &[counter], now)?;
@@ -119,9 +123,8 @@ pub async fn refused(
     address: Option<&ReturnAddress>,
     fault: &Fault,
 ) -> Result<Option<Response>, StoreError> {
-    let entry = interaction.progress.person.as_ref().map(|person| {
-        let entry = app.entry(Actor::User, What::Authorization).user(&person.user).client(client);
-        entry.source(&interaction.source).refused(fault.code.as_str())
+    let entry = interaction.progress.person().map(|person| {
+        interaction.entry(app, person, What::Authorization).client(client).refused(fault.code.as_str())
     });
     let step_up = interaction.session().and_then(|_| step_up(&interaction.ask.need, &app.config.policy));
     let step_up = step_up.map(str::to_owned);
@@ -146,8 +149,7 @@ fn issue(
     request: &AuthorizationRequest,
     user: &UserId,
     assurance: &Assurance,
-    source: &str,
-    aal: (Aal, Aal),
+    entry: Entry,
 ) -> Result<Issue, StoreError> {
     let (now, lifetimes, entropy) = (app.now(), app.config.lifetimes, app.entropy.as_ref());
     let grant = Grant {
@@ -165,9 +167,7 @@ fn issue(
     let code_expires_at = now.plus(lifetimes.code);
     // A used code is known for as long as what it bought may live, so that a replay can revoke it.
     let expires_at = code_expires_at.plus(lifetimes.longest_token());
-    let entry =
-        app.entry(Actor::User, What::Authorization).user(user).client(&request.client.id).source(source);
-    let entry = entry.acr(&assurance.acr).aal(aal.0, aal.1);
+    let entry = entry.acr(&assurance.acr);
     let times = CodeTimes { code_expires_at, expires_at };
     let code = GrantSecret::new(&grant.id, &Secret::generate(entropy));
     Ok(Issue { grant, code, times, entry })

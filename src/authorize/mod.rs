@@ -102,8 +102,8 @@ pub async fn begin(app: &App, parameters: &Parameters, visitor: &Visitor) -> Res
         (Verdict::Code(_) | Verdict::Page, _) => open(app, &request, visitor, &who).await,
         (Verdict::Error(fault), known) => {
             if let Some(known) = known {
-                let entry = app.entry(Actor::User, What::Authorization).user(&known.session.user);
-                let entry = entry.client(&request.client.id).session(&known.session.id);
+                let actor = Actor::User(&known.session.user, Some(&known.session.id));
+                let entry = app.entry(actor, What::Authorization).client(&request.client.id);
                 let entry = entry.source(&visitor.source).refused(fault.code.as_str());
                 app.store.write(move |c| audit::append(c, &entry)).await?;
             }
@@ -176,8 +176,8 @@ async fn rest(
     let (client, user, now) = (&request.client.id, &known.session.user, app.now());
     let key = brake::step_ups(user, client).key;
     let Some(until) = app.store.read(move |c| throttles::braked(c, &key, now)).await? else { return Ok(()) };
-    let entry = app.entry(Actor::User, What::Authorization).user(user).client(client);
-    let entry = entry.session(&known.session.id).source(&visitor.source).refused("asked again and again");
+    let entry = app.entry(Actor::User(user, Some(&known.session.id)), What::Authorization).client(client);
+    let entry = entry.source(&visitor.source).refused("asked again and again");
     app.store.write(move |c| audit::append(c, &entry)).await?;
     Err(AuthorizeError::AskedAgain(request.asker().name, until))
 }
@@ -229,5 +229,5 @@ fn asked(request: &AuthorizationRequest, who: &Who) -> (Ask, Progress) {
         }
         Who::Nobody | Who::Unclear => None,
     };
-    (ask, Progress { person, ..Progress::default() })
+    (ask, Progress::about(person))
 }

@@ -74,6 +74,18 @@ impl Time {
         Seconds(u32::try_from(seconds.max(0)).unwrap_or(u32::MAX))
     }
 
+    /// Attack: a clock was ahead and is set back, and what was shown then is younger than anything of now, for as long as it was
+    /// ahead. What is more than a minute to come counts as nothing until its time has come; clocks of several instances may
+    /// differ by so much.
+    pub fn has_come(self, now: Time) -> bool {
+        self <= now.latest()
+    }
+
+    /// The latest moment that [has come](Self::has_come), by this clock.
+    pub const fn latest(self) -> Self {
+        self.plus(Seconds::minutes(1))
+    }
+
     /// RFC 3339 in UTC, to the second.
     pub fn rfc3339(self) -> String {
         DateTime::from_timestamp_micros(self.0)

@@ -9,6 +9,7 @@ use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Kind;
 use crate::store::grants;
+use crate::store::interactions;
 use crate::store::recoveries;
 use crate::store::sessions;
 use crate::store::users;
@@ -23,6 +24,7 @@ pub async fn disable(app: &App, user: User) -> anyhow::Result<Said> {
     app.store
         .write(move |c| {
             users::set_disabled(c, &id, Some(now))?;
+            interactions::finish_all(c, &id, now)?;
             sessions::end_all(c, &id, now)?;
             grants::revoke_of_user(c, &id, "user disabled", now)?;
             recoveries::cancel_of_user(c, &id)?;
@@ -61,6 +63,11 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
     let entry = super::entry(app, What::UserFactorsReset).user(&id);
     let letter = super::letter(app, &user, told::What::Removed(Kind::Totp));
     let removed = app.store.write(move |c| {
+        users::hold(c, &id)?;
+        if credentials::of_user(c, &id)?.iter().all(|factor| factor.kind == Kind::Password) {
+            return Ok(0);
+        }
+        interactions::finish_all(c, &id, now)?;
         let mut removed = 0;
         // Looked at again: while one was taken away, somebody who had just shown it may have set up another.
         loop {
@@ -90,6 +97,8 @@ pub async fn delete(app: &App, user: User) -> anyhow::Result<Said> {
     let entry = super::entry(app, What::UserDeleted).user(&id).because(&user.username);
     app.store
         .write(move |c| {
+            users::hold(c, &id)?;
+            interactions::finish_all(c, &id, now)?;
             grants::revoke_of_user(c, &id, "user deleted", now)?;
             users::delete(c, &id)?;
             audit::append(c, &entry)

@@ -8,6 +8,7 @@ use crate::base::id::SessionId;
 use crate::store::audit;
 use crate::store::audit::What;
 use crate::store::grants;
+use crate::store::interactions;
 use crate::store::sessions;
 use anyhow::bail;
 use clap::Subcommand;
@@ -18,14 +19,19 @@ use serde_json::json;
 pub enum Command {
     /// List a user's sessions.
     List { user: String },
-    /// End a session by its sid, with what was granted in it.
-    Revoke { sid: String },
+    /// End a session by its sid, with what was granted in it; or what outlived one that has ended.
+    Revoke {
+        sid: String,
+        /// Spare what was granted to outlive the session (offline_access).
+        #[arg(long)]
+        keep_offline: bool,
+    },
 }
 
 pub async fn run(app: &App, command: Command) -> anyhow::Result<Said> {
     match command {
         Command::List { user } => list(app, &user).await,
-        Command::Revoke { sid } => revoke(app, sid).await,
+        Command::Revoke { sid, keep_offline } => revoke(app, sid, keep_offline).await,
     }
 }
 
@@ -47,18 +53,52 @@ async fn list(app: &App, user: &str) -> anyhow::Result<Said> {
     Ok(Said { json: Value::Array(json), words })
 }
 
-async fn revoke(app: &App, sid: String) -> anyhow::Result<Said> {
-    let (id, now) = (SessionId::from_text(&sid), app.now());
-    let entry = super::entry(app, What::SessionRevoked).session(&id);
-    let ended = app.store.write(move |c| {
-        let Some(user) = sessions::owner(c, &id, now)? else { return Ok(false) };
-        sessions::end(c, &id, now)?;
-        grants::end_with_session(c, &user, &id, now)?;
+/// What came of it.
+struct Revoked {
+    /// The session was alive.
+    lived: bool,
+    /// So many grants have ended, and so many were spared.
+    ended: usize,
+    kept: usize,
+}
+
+async fn revoke(app: &App, sid: String, keep_offline: bool) -> anyhow::Result<Said> {
+    let (id, life, now) = (SessionId::from_text(&sid), app.session_life(), app.now());
+    let reason = if keep_offline { "offline_access kept" } else { "with offline_access" };
+    let entry = super::entry(app, What::SessionRevoked).session(&id).because(reason);
+    let revoked = app.store.write(move |c| {
+        let place = sessions::place_of(c, &id)?;
+        let user = match &place {
+            Some((user, _)) => Some(user.clone()),
+            None => grants::owner_in(c, &id)?,
+        };
+        let Some(user) = user else { return Ok(None) };
+        let lived = sessions::is_in_use(c, &id, life, now)?;
+        if let Some((_, browser)) = &place {
+            interactions::finish_of(c, browser, &user, now)?;
+            sessions::end(c, &id, now)?;
+        }
+        let ended = grants::revoke_of_session(c, (&user, &id), keep_offline, "session revoked", now)?;
+        let kept = grants::standing_in(c, (&user, &id), now)?;
         audit::append(c, &entry.user(&user))?;
-        Ok(true)
+        Ok(Some(Revoked { lived, ended, kept }))
     });
-    match ended.await? {
-        true => Ok(Said { json: json!({"sid": sid}), words: format!("Session {sid} has ended.") }),
-        false => bail!("no session {sid} lives; see `stepgate session list USER`"),
+    let Some(revoked) = revoked.await? else {
+        bail!("no session {sid} is known; see `stepgate session list USER`")
+    };
+    Ok(said(&sid, &revoked))
+}
+
+fn said(sid: &str, Revoked { lived, ended, kept }: &Revoked) -> Said {
+    let mut words = match lived {
+        true => format!("Session {sid} has ended, with what was granted in it ({ended} in all)."),
+        false if *ended > 0 => {
+            format!("Session {sid} had ended before; what outlived it has ended too ({ended} in all).")
+        }
+        false => format!("Session {sid} had ended before; nothing more of it has ended."),
+    };
+    if *kept > 0 {
+        words.push_str(&format!(" {kept} with offline_access live on."));
     }
+    Said { json: json!({"sid": sid, "lived": lived, "grants_ended": ended, "offline_kept": kept}), words }
 }

@@ -23,6 +23,7 @@ use crate::store::credentials::Credential;
 use crate::store::credentials::Kind;
 use crate::store::events;
 use crate::store::grants;
+use crate::store::interactions;
 use crate::store::recoveries;
 use crate::store::sessions;
 use crate::store::users;
@@ -234,13 +235,15 @@ async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::
     let letter = super::letter(app, &user, told::What::Added(Kind::Password));
     app.store
         .write(move |c| {
+            users::hold(c, &id)?;
+            interactions::finish_all(c, &id, now)?;
+            sessions::end_all(c, &id, now)?;
             // Another password is another factor: what was shown with the old one, or rests in a page, is nothing any more.
             for old in credentials::of_user(c, &id)?.iter().filter(|f| f.kind == Kind::Password) {
                 credentials::remove(c, &id, &old.id)?;
                 events::void(c, &old.id, now)?;
             }
             credentials::insert(c, &id, &factor)?;
-            sessions::end_all(c, &id, now)?;
             grants::revoke_of_user(c, &id, "password replaced", now)?;
             recoveries::cancel_of_user(c, &id)?;
             letter.iter().try_for_each(|letter| letter.post(c))?;

@@ -9,7 +9,6 @@ use crate::base::id::ClientId;
 use crate::protocol::standard_claims::OFFLINE;
 use crate::store::StoreError;
 use crate::store::audit;
-use crate::store::audit::Actor;
 use crate::store::audit::What;
 use crate::store::consents;
 use crate::store::interactions;
@@ -76,11 +75,10 @@ impl AskedScope {
 pub async fn approve(app: &App, on: &Interaction, person: &Person) -> Result<(), StoreError> {
     let Some(approval) = on.ask.approval.clone() else { return Ok(()) };
     let scopes = approval.scopes.iter().map(AskedScope::remembered).collect::<Vec<_>>();
-    let entry = app.entry(Actor::User, What::Consent).user(&person.user).client(&approval.client);
-    let entry = entry.source(&on.source).because(&scopes.join(", "));
+    let entry = on.entry(app, person, What::Consent).because(&scopes.join(", "));
     let (now, user, row, askers) = (app.now(), person.user.clone(), on.row.clone(), on.askers.clone());
-    let progress =
-        super::json(&Progress { approved: true, acted: true, notice: None, ..on.progress.clone() })?;
+    let approved = on.progress.with(|theirs| (theirs.approved_at, theirs.acted) = (Some(now), true));
+    let progress = Progress { notice: None, ..approved }.resting()?;
     let expires_at = on.expires_at(app, now);
     app.store
         .write(move |c| {
@@ -94,16 +92,14 @@ pub async fn approve(app: &App, on: &Interaction, person: &Person) -> Result<(),
 
 /// The person goes on to an application that was approved before.
 pub async fn go_on(app: &App, on: &Interaction) -> Result<(), StoreError> {
-    save(app, on, Progress { acted: true, notice: None, ..on.progress.clone() }).await
+    save(app, on, Progress { notice: None, ..on.progress.with(|theirs| theirs.acted = true) }).await
 }
 
 /// The person says no: the application is told, and they stay signed in.
 pub async fn refuse(app: &App, on: &Interaction, person: &Person) -> Result<(), StoreError> {
-    let Some(approval) = &on.ask.approval else { return Ok(()) };
-    let entry = app.entry(Actor::User, What::Consent).user(&person.user).client(&approval.client);
-    let entry = entry.source(&on.source).refused("the user did not approve");
+    let entry = on.entry(app, person, What::Consent).refused("the user did not approve");
     let (now, row) = (app.now(), on.row.clone());
-    let progress = super::json(&Progress { refused: true, ..on.progress.clone() })?;
+    let progress = on.progress.with(|theirs| theirs.refused = true).resting()?;
     let expires_at = on.expires_at(app, now);
     app.store
         .write(move |c| {

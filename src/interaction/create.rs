@@ -16,7 +16,6 @@ use crate::base::id::EventId;
 use crate::base::id::UserId;
 use crate::credential::password::Busy;
 use crate::store::audit;
-use crate::store::audit::Actor;
 use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
@@ -71,8 +70,9 @@ async fn add(app: &App, on: &Interaction, name: LoginName, secret: String) -> Re
         device_bound: false,
     };
     let person = Person { user: user.clone(), username: name.as_str().to_owned() };
-    let progress = super::json(&on.progress.proved(person, proof))?;
-    let entry = app.entry(Actor::User, What::AccountCreated).user(&user).source(&on.source);
+    let progress = on.proved(app, person.clone(), proof);
+    let entry = on.entry_with(app, &progress, &person, What::AccountCreated);
+    let progress = progress.resting()?;
     let claims = json!({"preferred_username": name.as_str()}).to_string();
     let (row, expires_at) = (on.row.clone(), on.expires_at(app, now));
     let added = app.store.write(move |c| {

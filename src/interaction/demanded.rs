@@ -38,8 +38,8 @@ impl Demanded {
             door,
             interaction: on.id().clone(),
             events: on.events(),
-            set_up_here: on.progress.enrolled.clone(),
-            wants_code: app.mail.is_some() && !on.progress.mail_confirmed,
+            set_up_here: on.progress.theirs.enrolled.clone(),
+            wants_code: app.mail.is_some() && !on.progress.theirs.mail_confirmed,
         }
     }
 

@@ -5,6 +5,7 @@
 use super::Interaction;
 use super::demanded::Demanded;
 use super::ground::Ground;
+use super::new_secret::NewSecret;
 use super::passkey;
 use super::passkey::Answer;
 use super::passkey::REGISTRATION;
@@ -31,8 +32,6 @@ use crate::credential::totp::Code;
 use crate::credential::totp::TotpSecret;
 use crate::store::StoreError;
 use crate::store::audit;
-use crate::store::audit::Actor;
-use crate::store::audit::Entry;
 use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
@@ -54,6 +53,9 @@ pub enum Enrolment {
     SecurityKey,
     Totp,
 }
+
+/// The browser's new cookie, if something was set up.
+type Changed = Result<Option<Secret>, ProveError>;
 
 impl Enrolment {
     /// What a menu of the decision offers.
@@ -99,12 +101,13 @@ pub fn totp_secret(app: &App, on: &Interaction, person: &Person) -> TotpSecret {
 }
 
 /// The authenticator app has the secret if it shows a code of it.
-pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> Result<(), ProveError> {
+pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> Changed {
     let (now, secret) = (app.now(), totp_secret(app, on, person));
     let matching = Code::parse(code).and_then(|code| secret.matching_step(&code, now, 0));
     let Some(step) = matching else {
         let progress = Progress { notice: Some(Notice::WrongSetupCode), ..on.progress.clone() };
-        return Ok(save(app, on, progress).await?);
+        save(app, on, progress).await?;
+        return Ok(None);
     };
     let id = CredentialId::generate(app.entropy.as_ref(), now);
     let sealed = app.master.seal(id.as_str(), secret.as_bytes(), app.entropy.as_ref());
@@ -119,23 +122,23 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
         uv: false,
         device_bound: false,
     };
-    let enrolled = Some(credential.id.clone());
-    let progress = Progress { enrolled, ..on.progress.proved(person.clone(), proof) };
+    let new = credential.id.clone();
+    let progress = on.proved(app, person.clone(), proof).with(|theirs| theirs.enrolled = Some(new));
     let taken = Progress { notice: None, ..on.progress.clone() };
     add(app, on, on.row.clone(), person, credential, (progress, taken)).await
 }
 
 /// An authenticator made a key pair; what it answered is verified and kept.
-pub async fn key(app: &App, on: &Interaction, person: &Person, answer: Answer<'_>) -> Result<(), ProveError> {
+pub async fn key(app: &App, on: &Interaction, person: &Person, answer: Answer<'_>) -> Changed {
     let tried = on.progress.tried(Method::Webauthn, None);
     let (row, state) = passkey::take(app, on, tried.clone(), answer.ceremony, REGISTRATION).await?;
-    let (Some(state), Some(passkeys)) = (state, &app.passkeys) else { return Ok(()) };
+    let (Some(state), Some(passkeys)) = (state, &app.passkeys) else { return Ok(None) };
     let Registered { kind, lookup, stored, detail } =
         match passkeys.finish_registration(&state, answer.credential) {
             Ok(registered) => registered,
             Err(why) => {
                 tracing::info!(interaction = %on.id(), %why, "passkey.not_registered");
-                return Ok(());
+                return Ok(None);
             }
         };
     let now = app.now();
@@ -143,9 +146,7 @@ pub async fn key(app: &App, on: &Interaction, person: &Person, answer: Answer<'_
     let label = detail.provider.clone().unwrap_or_default();
     let key = Some(Key { lookup, label, detail, last_used_at: None });
     let credential = Credential { key, ..Credential::new(id, kind.into(), stored, now) };
-    let enrolled = Some(credential.id.clone());
-    let progress =
-        Progress { enrolled, notice: None, way: None, unknown_passkey: None, ..on.progress.clone() };
+    let progress = Progress { notice: None, unknown_passkey: None, ..enrolled(on, &credential.id) };
     let taken = Progress { notice: Some(Notice::PasskeyTaken), ..tried };
     add(app, on, row, person, credential, (progress, taken)).await
 }
@@ -157,30 +158,33 @@ async fn add(
     person: &Person,
     credential: Credential,
     (progress, taken): (Progress, Progress),
-) -> Result<(), ProveError> {
+) -> Changed {
     if let Some(task @ Task::Replace { lost, .. }) = &on.ask.task {
         return stand_by(app, on, row, person, (lost, task), credential, taken).await;
     }
-    let entry = entry(app, on, person, What::FactorAdded).because(credential.kind.as_str());
+    let entry = on.entry(app, person, What::FactorAdded).because(credential.kind.as_str());
     let letter = Letter::about(app, on, person, told::What::Added(credential.kind));
-    let (progress, taken) = (super::json(&progress)?, super::json(&taken)?);
+    let (progress, taken) = (progress.resting()?, taken.resting()?);
     let (user, now, ground) = (person.user.clone(), app.now(), Ground::of(on, &person.user));
     let demanded = Demanded::of(app, on, &person.user, task_of(credential.kind));
-    let expires_at = on.expires_at(app, now);
+    let (expires_at, (secret, cookie)) = (on.expires_at(app, now), NewSecret::generate(app, on));
     let added = app.store.write(move |c| {
-        interactions::advance(c, &row, &progress, expires_at)?;
         demanded.is_met(c, now)?;
-        ground.stands(c, now)?;
+        ground.person_stands(c)?;
+        interactions::advance(c, &row, &progress, expires_at)?;
+        ground.session_stands(c, now)?;
         if !credentials::add(c, &user, &credential)? {
             let row = InteractionRow { step: row.step + 1, ..row };
-            return interactions::advance(c, &row, &taken, expires_at);
+            return interactions::advance(c, &row, &taken, expires_at).map(|()| false);
         }
         audit::append(c, &entry)?;
-        letter.iter().try_for_each(|letter| letter.post(c))
+        letter.iter().try_for_each(|letter| letter.post(c))?;
+        secret.write(c)?;
+        Ok(true)
     });
-    added.await?;
+    let added = added.await?;
     app.mail_waiting.notify_one();
-    Ok(())
+    Ok(added.then_some(cookie))
 }
 
 /// It waits until its time has come; whoever reads the mail can cancel it until then.
@@ -192,39 +196,43 @@ async fn stand_by(
     (lost, task): (&CredentialId, &Task),
     credential: Credential,
     taken: Progress,
-) -> Result<(), ProveError> {
+) -> Changed {
     let (now, kind, cancel) = (app.now(), credential.kind, Secret::generate(app.entropy.as_ref()));
     let due_at = now.plus(app.config.recovery_delay);
-    let entry = entry(app, on, person, What::RecoveryBegun).because(kind.as_str());
+    let entry = on.entry(app, person, What::RecoveryBegun).because(kind.as_str());
     let link = app.config.issuer.url(&format!("/account/recovery?cancel={}", cancel.reveal()));
     let letter = Letter::about(app, on, person, told::What::Replacing { kind, due_at, link });
     let user = person.user.clone();
     let recovery = Recovery { user, lost: lost.clone(), replacement: credential, due_at };
-    let enrolled = Some(recovery.replacement.id.clone());
-    let begun = super::json(&Progress { enrolled, notice: None, way: None, ..on.progress.clone() })?;
-    let used = super::json(&taken)?;
-    let waits = super::json(&Progress { notice: Some(Notice::ReplacementWaits), ..on.progress.clone() })?;
+    let begun = Progress { notice: None, ..enrolled(on, &recovery.replacement.id) }.resting()?;
+    let used = taken.resting()?;
+    let waits = Progress { notice: Some(Notice::ReplacementWaits), ..on.progress.clone() }.resting()?;
     let (expires_at, ground) = (on.expires_at(app, now), Ground::of(on, &person.user));
     let demanded = Demanded::of(app, on, &person.user, task.clone());
+    let (secret, cookie) = NewSecret::generate(app, on);
     let written = app.store.write(move |c| {
         demanded.is_met(c, now)?;
+        ground.person_stands(c)?;
         let lookup = recovery.replacement.key.as_ref().map(|key| key.lookup.as_str());
         let is_used = lookup.map(|lookup| credentials::by_lookup(c, lookup)).transpose()?.flatten().is_some();
-        let progress = if is_used {
-            &used
-        } else if recoveries::begin(c, &recovery, &cancel.hash())? {
-            letter.iter().try_for_each(|letter| letter.post(c))?;
-            audit::append(c, &entry)?;
-            &begun
-        } else {
-            &waits
+        let has_begun = !is_used && recoveries::begin(c, &recovery, &cancel.hash())?;
+        let progress = match (is_used, has_begun) {
+            (true, _) => &used,
+            (false, true) => &begun,
+            (false, false) => &waits,
         };
         interactions::advance(c, &row, progress, expires_at)?;
-        ground.stands(c, now)
+        ground.session_stands(c, now)?;
+        if has_begun {
+            letter.iter().try_for_each(|letter| letter.post(c))?;
+            audit::append(c, &entry)?;
+            secret.write(c)?;
+        }
+        Ok(has_begun)
     });
-    written.await?;
+    let has_begun = written.await?;
     app.mail_waiting.notify_one();
-    Ok(())
+    Ok(has_begun.then_some(cookie))
 }
 
 /// The password that shall take the place of the old one. It does with the answer, in the transaction of the proofs for it.
@@ -235,7 +243,7 @@ pub async fn password(app: &App, on: &Interaction, typed: &str) -> Result<(), Pr
         Ok(password) => {
             let hash = app.passwords.hash(password, app.entropy.as_ref()).await;
             let new_password = Some(hash.map_err(|Busy| ProveError::Busy)?);
-            Progress { new_password, notice: None, ..on.progress.clone() }
+            Progress { notice: None, ..on.progress.with(|theirs| theirs.new_password = new_password) }
         }
     };
     Ok(save(app, on, progress).await?)
@@ -247,7 +255,7 @@ pub fn codes(app: &App, on: &Interaction, person: &Person) -> Vec<RecoveryCode> 
 }
 
 /// The person has them: from now on they count, instead of any that there were.
-pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Result<(), ProveError> {
+pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Changed {
     let (now, entropy) = (app.now(), app.entropy.as_ref());
     let mut stored = Vec::new();
     for code in codes(app, on, person) {
@@ -257,16 +265,19 @@ pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Result<
         stored.push(Stored { id, selector: code.selector().to_owned(), secret });
     }
     let set = Credential::new(CredentialId::generate(entropy, now), Kind::Recovery, String::new(), now);
-    let entry = entry(app, on, person, What::RecoveryCodesMade);
+    let entry = on.entry(app, person, What::RecoveryCodesMade);
     let letter = Letter::about(app, on, person, told::What::Added(Kind::Recovery));
-    let progress = super::json(&Progress { codes_settled: true, notice: None, ..on.progress.clone() })?;
+    let settled = on.progress.with(|theirs| theirs.codes_settled = true);
+    let progress = Progress { notice: None, ..settled }.resting()?;
     let (row, user, expires_at) = (on.row.clone(), person.user.clone(), on.expires_at(app, now));
-    let ground = Ground::of(on, &person.user);
     let demanded = Demanded::of(app, on, &person.user, Task::RecoveryCodes);
+    let (ground, (secret, cookie)) = (Ground::of(on, &person.user), NewSecret::generate(app, on));
     let kept = app.store.write(move |c| {
-        interactions::advance(c, &row, &progress, expires_at)?;
         demanded.is_met(c, now)?;
-        ground.stands(c, now)?;
+        ground.person_stands(c)?;
+        interactions::advance(c, &row, &progress, expires_at)?;
+        ground.session_stands(c, now)?;
+        secret.write(c)?;
         for old in credentials::of_user(c, &user)?.iter().filter(|old| old.kind == Kind::Recovery) {
             credentials::take_away(c, &user, &old.id, now)?;
         }
@@ -277,7 +288,7 @@ pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Result<
     });
     kept.await?;
     app.mail_waiting.notify_one();
-    Ok(())
+    Ok(Some(cookie))
 }
 
 /// One more of this kind.
@@ -291,6 +302,6 @@ const fn task_of(kind: Kind) -> Task {
     }
 }
 
-fn entry(app: &App, on: &Interaction, person: &Person, what: What) -> Entry {
-    app.entry(Actor::User, what).user(&person.user).source(&on.source)
+fn enrolled(on: &Interaction, new: &CredentialId) -> Progress {
+    on.progress.with(|theirs| (theirs.enrolled, theirs.way) = (Some(new.clone()), None))
 }

@@ -51,7 +51,8 @@ impl Ground {
         let events = |session: &Session| session.events.iter().map(|event| event.id.clone()).collect();
         let session = on.session().map(|session| (session.id.clone(), events(session)));
         let approval = on.ask.approval.as_ref().filter(|approval| !approval.given);
-        let approval = approval.filter(|approval| !approval.is_open(&on.remembered, on.progress.approved));
+        let approval = approval
+            .filter(|approval| !approval.is_open(&on.remembered, on.progress.theirs.approved_at.is_some()));
         let approved = approval.map(|approval| {
             let scopes = approval.scopes.iter().map(AskedScope::remembered);
             (approval.client.clone(), scopes.collect())
@@ -59,17 +60,21 @@ impl Ground {
         Self { askers: on.askers.clone(), approved, user: user.clone(), factors, session }
     }
 
-    /// It stands until this transaction ends; else nothing is done.
-    pub fn stands(&self, c: &mut Conn, now: Time) -> Written<()> {
+    /// The user and what they showed stand until this transaction ends, and so do those who ask and what was approved for them; else
+    /// nothing is done. Asked before the interaction's row is touched: a command takes the user first and what is open about them
+    /// then, and on PostgreSQL each would wait for the other.
+    pub fn person_stands(&self, c: &mut Conn) -> Written<()> {
         self.askers.stand(c)?;
         if let Some((client, scopes)) = &self.approved
             && !consents::stand(c, &self.user, client, scopes)?
         {
             return lost();
         }
-        if !credentials::stand(c, &self.user, &self.factors)? {
-            return lost();
-        }
+        if credentials::stand(c, &self.user, &self.factors)? { Ok(()) } else { lost() }
+    }
+
+    /// Their session does; asked after that, in the order in which a sign-out takes them.
+    pub fn session_stands(&self, c: &mut Conn, now: Time) -> Written<()> {
         let Some((session, shown)) = &self.session else { return Ok(()) };
         let stands = sessions::touch(c, session, now)? && events::all_held(c, session, shown)?;
         if stands { Ok(()) } else { lost() }

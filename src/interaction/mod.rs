@@ -10,6 +10,7 @@ pub mod demanded;
 pub mod enrol;
 pub mod ground;
 pub mod mail_code;
+pub mod new_secret;
 pub mod next_step;
 pub mod passkey;
 pub mod progress;
@@ -27,12 +28,16 @@ use crate::assurance::need::Need;
 use crate::base::id::BrowserId;
 use crate::base::id::CredentialId;
 use crate::base::id::InteractionId;
+use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
 use crate::protocol::language::Language;
 use crate::store::StoreError;
+use crate::store::audit::Actor;
+use crate::store::audit::Entry;
+use crate::store::audit::What;
 use crate::store::consents;
 use crate::store::credentials;
 use crate::store::interactions;
@@ -46,6 +51,7 @@ use crate::store::users;
 use approval::Approval;
 use ground::Askers;
 use next_step::Stand;
+use progress::Person;
 use progress::Progress;
 use progress::Proof;
 use serde::Deserialize;
@@ -152,7 +158,7 @@ pub async fn open(
         need: json(&ask)?,
         then_kind: then.kind.to_owned(),
         then_body: then.body,
-        progress: json(&progress)?,
+        resting: progress.resting()?,
         step: 0,
         asked_at: now,
     };
@@ -198,7 +204,7 @@ pub async fn load(
         let Some(browser) = sessions::browser(c, &cookie, life, now)? else { return Ok(None) };
         let Some(row) = interactions::load(c, &id, &browser.id, now)? else { return Ok(None) };
         let Some((ask, progress)) = parsed(&row) else { return Ok(None) };
-        let user = progress.person.as_ref().map(|person| &person.user);
+        let user = progress.person().map(|person| &person.user);
         let all = user.map(|user| credentials::of_user(c, user)).transpose()?.unwrap_or_default();
         let account = user.map(|user| credentials::account_with(c, user, &all)).transpose()?.flatten();
         let account = match ask.lost() {
@@ -234,7 +240,7 @@ pub async fn load(
 
 fn parsed(row: &InteractionRow) -> Option<(Ask, Progress)> {
     let parsed = serde_json::from_str(&row.need)
-        .and_then(|ask| serde_json::from_str(&row.progress).map(|progress| (ask, progress)));
+        .and_then(|ask| serde_json::from_str(&row.resting.progress).map(|progress| (ask, progress)));
     parsed.inspect_err(|why| tracing::error!(interaction = %row.id, %why, "interaction.unreadable")).ok()
 }
 
@@ -276,7 +282,7 @@ impl Interaction {
 
     /// The live session of the person in this browser, if there is one.
     pub fn session(&self) -> Option<&Session> {
-        let user = &self.progress.person.as_ref()?.user;
+        let user = &self.progress.person()?.user;
         self.browser.sessions.iter().find(|session| session.user == *user)
     }
 
@@ -289,8 +295,36 @@ impl Interaction {
     /// What was shown here, as events. A factor that was removed or replaced meanwhile takes its proofs with it.
     fn proofs(&self) -> impl Iterator<Item = Event> {
         let factor = |proof: &Proof| (proof.credential.clone(), proof.factor_enrolled_at);
-        let standing = self.progress.proofs.iter().filter(move |proof| self.factors.contains(&factor(proof)));
+        let standing =
+            self.progress.theirs.proofs.iter().filter(move |proof| self.factors.contains(&factor(proof)));
         standing.map(|proof| proof.event(self.id()))
+    }
+
+    /// `proof` was given by `person`.
+    pub fn proved(&self, app: &App, person: Person, proof: Proof) -> Progress {
+        let session = SessionId::generate(app.entropy.as_ref(), app.now());
+        self.progress.proved(person, session, proof)
+    }
+
+    /// A line of the audit about its person.
+    pub fn entry(&self, app: &App, person: &Person, what: What) -> Entry {
+        self.entry_with(app, &self.progress, person, what)
+    }
+
+    /// The same, of a step that leads to `progress`.
+    pub fn entry_with(&self, app: &App, progress: &Progress, person: &Person, what: What) -> Entry {
+        let session = self.session_of(progress, &person.user);
+        let entry = app.entry(Actor::User(&person.user, session), what).source(&self.source);
+        match &self.ask.approval {
+            Some(approval) => entry.client(&approval.client),
+            None => entry,
+        }
+    }
+
+    /// The session that a user is in, or that their proofs open.
+    fn session_of<'a>(&'a self, progress: &'a Progress, user: &UserId) -> Option<&'a SessionId> {
+        let live = self.browser.sessions.iter().find(|session| session.user == *user);
+        live.map(|session| &session.id).or_else(|| progress.opens(user))
     }
 
     /// Where it stands, with everything that was shown.

@@ -20,9 +20,11 @@ use crate::assurance::need::Requested;
 use crate::assurance::plan::Menu;
 use crate::assurance::plan::Step;
 use crate::assurance::policy::Policy;
+use crate::base::id::InteractionId;
 use crate::base::time::Time;
 use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
+use std::borrow::Cow;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -90,7 +92,9 @@ pub const MOST_WRONG_PASSWORDS: u32 = 10;
 pub const MOST_WRONG_CODES: u32 = 5;
 
 pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, now: Time) -> Next {
-    let view = progress.person.as_ref().map(|person| SessionView { user: &person.user, events: at.events });
+    let aged = Aged::since(ask, progress, at.events);
+    let (need, at) = (aged.need.as_ref().unwrap_or(&ask.need), &Stand { events: &aged.events, ..*at });
+    let view = progress.person().map(|person| SessionView { user: &person.user, events: at.events });
     let demand = match (&ask.task, at.account) {
         (Some(task), Some(account)) => match demand(task, Door::Account, account, ask, progress) {
             Some(demand) => Some(demand),
@@ -102,17 +106,18 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
         (Some(demand), Some(account)) => demand.guard.decide(view.as_ref(), account, now),
         _ => decide(need, view.as_ref(), at.account, policy, now),
     };
-    let unapproved = ask.approval.as_ref().is_some_and(|a| a.is_open(at.remembered, progress.approved));
-    if progress.refused {
+    let said_here = progress.theirs.approved_at.is_some();
+    let unapproved = ask.approval.as_ref().is_some_and(|a| a.is_open(at.remembered, said_here));
+    if progress.theirs.refused {
         return Next::End(Fault::new(ErrorCode::AccessDenied, "The user did not approve the application."));
     }
-    if progress.person.is_some() && at.account.is_none() {
+    if progress.person().is_some() && at.account.is_none() {
         return Next::End(Fault::new(ErrorCode::AccessDenied, "The account can't be used any more."));
     }
-    let mut decided = decision(&ask.need);
-    if progress.declined && !(matches!(decided, Decision::Satisfied(_)) && ask.task.is_none()) {
+    let mut decided = decision(need);
+    if progress.theirs.declined && !(matches!(decided, Decision::Satisfied(_)) && ask.task.is_none()) {
         // A preference that was declined does not stand in the way of an answer (OIDC Core §5.5.1.1).
-        decided = decision(&ask.need.without_preference());
+        decided = decision(&need.without_preference());
         if !matches!(decided, Decision::Satisfied(_)) || ask.task.is_some() {
             return Next::End(declined(&ask.need, at.account));
         }
@@ -120,7 +125,7 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
     if progress.wrong_passwords >= MOST_WRONG_PASSWORDS || progress.wrong_codes >= MOST_WRONG_CODES {
         return Next::End(Fault::new(ErrorCode::AccessDenied, "Too many proofs failed; start again."));
     }
-    match (decided, &progress.person) {
+    match (decided, progress.person()) {
         (Decision::Satisfied(assurance), Some(person)) => {
             let open = open_task(ask, progress, person, at, demand.as_ref());
             open.unwrap_or_else(|| satisfied(assurance, person, ask, progress, unapproved))
@@ -129,13 +134,43 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
         (Decision::Challenge(menu), None) => who(ask, progress, at, &menu),
         // Nothing stands between the proof and the answer where the person is known already.
         (Decision::Challenge(_) | Decision::Enrol(_), Some(person))
-            if unapproved && at.signed_in && progress.proofs.is_empty() =>
+            if unapproved && at.signed_in && progress.theirs.proofs.is_empty() =>
         {
             Next::Approve(person.clone())
         }
         (Decision::Challenge(menu), Some(person)) => prove(&menu, person, progress, ask, at, false),
         (Decision::Enrol(menu), Some(person)) => enrol(&menu, person, ask, progress, at, now),
         (Decision::Enrol(_), None) | (Decision::Refuse(_), _) => Next::End(refusal(Reason::Unmet)),
+    }
+}
+
+/// A proof that was given here counts however old it is. It does so no longer once somebody has read the page of consent after it:
+/// who asked for a proof of the last minute is not answered with one of before that (OIDC Core §3.1.2.1). What is given after the
+/// consent is the last thing that they do, so that nobody is asked a third time.
+struct Aged<'a> {
+    events: Cow<'a, [Event]>,
+    /// Of what has aged, once there is something.
+    need: Option<Need>,
+}
+
+impl<'a> Aged<'a> {
+    fn since(ask: &Ask, progress: &Progress, events: &'a [Event]) -> Self {
+        let unaged = Self { events: Cow::Borrowed(events), need: None };
+        let (Some(consent), Some(here)) = (progress.theirs.approved_at, &ask.need.interaction) else {
+            return unaged;
+        };
+        let before = |event: &Event| event.interaction == *here && event.at < consent;
+        if !events.iter().any(before) {
+            return unaged;
+        }
+        // Still of this interaction, where that is asked for, and of nothing but their age otherwise.
+        let counts = |event: &&Event| !ask.need.anew || event.interaction == *here;
+        let aged = |event: &Event| match before(event) {
+            true => Event { interaction: InteractionId::from_text("before the consent"), ..event.clone() },
+            false => event.clone(),
+        };
+        let events = events.iter().filter(counts).map(aged).collect();
+        Self { events: Cow::Owned(events), need: Some(Need { anew: false, ..ask.need.clone() }) }
     }
 }
 
@@ -182,9 +217,9 @@ fn satisfied(
 ) -> Next {
     let never_silent = ask.approval.as_ref().is_some_and(|approval| approval.never_silent);
     match unapproved {
-        true if !progress.proofs.is_empty() => Next::Settle,
+        true if !progress.theirs.proofs.is_empty() => Next::Settle,
         true => Next::Approve(person.clone()),
-        false if never_silent && !progress.acted => Next::Continue(person.clone()),
+        false if never_silent && !progress.theirs.acted => Next::Continue(person.clone()),
         false => Next::Answer(assurance),
     }
 }
@@ -198,12 +233,13 @@ fn open_task(
     demand: Option<&Demand>,
 ) -> Option<Next> {
     let codes = || Next::OfferCodes(person.clone());
+    let theirs = &progress.theirs;
     let open = match &ask.task {
-        Some(Task::Enrol(what) | Task::Replace { with: what, .. }) if progress.enrolled.is_none() => {
+        Some(Task::Enrol(what) | Task::Replace { with: what, .. }) if theirs.enrolled.is_none() => {
             Some(Next::Enrol { person: person.clone(), what: *what, others: Vec::new() })
         }
-        Some(Task::RecoveryCodes) if !progress.codes_settled => Some(codes()),
-        Some(Task::NewPassword) if progress.new_password.is_none() => Some(Next::NewPassword(person.clone())),
+        Some(Task::RecoveryCodes) if !theirs.codes_settled => Some(codes()),
+        Some(Task::NewPassword) if theirs.new_password.is_none() => Some(Next::NewPassword(person.clone())),
         _ => None,
     };
     if let Some(open) = open {
@@ -211,7 +247,7 @@ fn open_task(
     }
     let has_codes = at.account.is_some_and(|account| account.has(Method::Recovery));
     let waits = ask.lost().is_some();
-    (progress.enrolled.is_some() && !waits && !progress.codes_settled && !has_codes).then(codes)
+    (theirs.enrolled.is_some() && !waits && !theirs.codes_settled && !has_codes).then(codes)
 }
 
 /// Who adds a factor has to have the mailbox too (attack: a thief of the password, or of an open session).
@@ -223,14 +259,14 @@ fn after_the_mailed_code(
     demand: Option<&Demand>,
 ) -> Next {
     let is_wanted = demand.is_some_and(|demand| demand.mailed_code);
-    if is_wanted && at.mails_codes && !progress.mail_confirmed {
+    if is_wanted && at.mails_codes && !progress.theirs.mail_confirmed {
         return Next::ConfirmMail(person.clone());
     }
     then
 }
 
 fn demand(task: &Task, door: Door, account: &Account, ask: &Ask, progress: &Progress) -> Option<Demand> {
-    task.demand(account, progress.enrolled.as_ref(), door, ask.need.interaction.clone())
+    task.demand(account, progress.theirs.enrolled.as_ref(), door, ask.need.interaction.clone())
 }
 
 /// Who has taken another way than the passkey goes on there, and is not led back to the passkey.
@@ -241,10 +277,10 @@ fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask, at: &Stan
     let possible = |step: &Step| step.method != Method::Webauthn || at.passkeys;
     let mut steps = menu.next_steps();
     steps.retain(|step| has(step) && possible(step));
-    let chosen = steps.iter().position(|step| progress.way.as_deref() == Some(step.as_str()));
+    let chosen = steps.iter().position(|step| progress.theirs.way.as_deref() == Some(step.as_str()));
     match chosen {
         Some(chosen) => steps.rotate_left(chosen),
-        None if progress.way.is_some() => steps.sort_by_key(|step| *step == Step::PASSKEY),
+        None if progress.theirs.way.is_some() => steps.sort_by_key(|step| *step == Step::PASSKEY),
         None => {}
     }
     let Some((step, others)) = steps.split_first() else {
@@ -265,7 +301,7 @@ fn enrol(menu: &Menu, person: &Person, ask: &Ask, progress: &Progress, at: &Stan
     let Some(account) = at.account else { return unmet() };
     let offered = menu.next_steps().into_iter().filter_map(Enrolment::of);
     let mut offered = offered.filter(|what| *what == Enrolment::Totp || at.passkeys).collect::<Vec<_>>();
-    let chosen = offered.iter().position(|what| progress.way.as_deref() == Some(what.as_str()));
+    let chosen = offered.iter().position(|what| progress.theirs.way.as_deref() == Some(what.as_str()));
     offered.rotate_left(chosen.unwrap_or(0));
     let Some((what, others)) = offered.split_first() else { return unmet() };
     let demand = demand(&Task::Enrol(*what), Door::StepUp, account, ask, progress);
@@ -290,4 +326,113 @@ fn declined(need: &Need, account: Option<&Account>) -> Fault {
         return Fault::new(ErrorCode::UnmetAuthenticationRequirements, description);
     }
     Fault::new(ErrorCode::AccessDenied, "The user declined.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Asker;
+    use super::*;
+    use crate::assurance::factors::Factor;
+    use crate::assurance::factors::SecondFactor;
+    use crate::base::id::CredentialId;
+    use crate::base::id::EventId;
+    use crate::base::id::UserId;
+    use crate::base::time::Seconds;
+
+    const NOW: Time = Time::from_unix_seconds(1_800_000_000);
+
+    fn ask(max_age: Option<u32>, anew: bool) -> Ask {
+        let interaction = Some(InteractionId::from_text("here"));
+        let need = Need { max_age: max_age.map(Seconds), anew, interaction, ..Need::default() };
+        let asker = Asker { name: "Acme Shop".into(), host: None, origin: String::new() };
+        Ask {
+            need,
+            asker,
+            login_hint: None,
+            select: false,
+            create: false,
+            approval: None,
+            task: None,
+            language: None,
+        }
+    }
+
+    /// A password, so many seconds ago, in an interaction.
+    fn shown((interaction, ago): &(&str, u32)) -> Event {
+        Event {
+            id: EventId::from_text(format!("{interaction} {ago}")),
+            method: Method::Pwd,
+            at: NOW.minus(Seconds(*ago)),
+            interaction: InteractionId::from_text(*interaction),
+            credential: CredentialId::from_text("pwd"),
+            uv: false,
+            device_bound: false,
+            attested: false,
+            factor_enrolled_at: NOW.minus(Seconds::days(30)),
+        }
+    }
+
+    /// The age of the answer, or that the password is asked for.
+    fn said(ask: &Ask, consent: Option<u32>, events: &[(&str, u32)]) -> Option<u32> {
+        let ada = Person { user: UserId::from_text("ada"), username: "ada".into() };
+        let progress = Progress::about(Some(ada)).with(|theirs| {
+            theirs.approved_at = consent.map(|ago| NOW.minus(Seconds(ago)));
+        });
+        let events = events.iter().map(shown).collect::<Vec<_>>();
+        let factor = Factor {
+            credential: CredentialId::from_text("pwd"),
+            method: Method::Pwd,
+            uv: false,
+            device_bound: false,
+            attested: false,
+            enrolled_at: NOW.minus(Seconds::days(30)),
+        };
+        let account = Account {
+            user: UserId::from_text("ada"),
+            factors: vec![factor],
+            second_factor: SecondFactor::StepUp,
+        };
+        let stand = Stand {
+            events: &events,
+            account: Some(&account),
+            signed_in: true,
+            anybody: true,
+            remembers: false,
+            hints_elsewhere: false,
+            remembered: &[],
+            passkeys: true,
+            mails_codes: false,
+        };
+        let next = next_step(ask, &progress, &stand, &Policy::default(), NOW);
+        if let Next::Answer(assurance) = next {
+            return Some(NOW.seconds_since(assurance.auth_time).0);
+        }
+        assert!(matches!(next, Next::Prove { step: Step { method: Method::Pwd, .. }, .. }), "{next:?}");
+        None
+    }
+
+    #[test]
+    fn a_proof_of_before_the_consent_is_as_old_as_it_is_and_one_of_after_it_is_the_last_word() {
+        for (max_age, anew, consent, events, expected) in [
+            (Some(2), false, None, &[("here", 6)][..], Some(6)),
+            (Some(2), false, Some(1), &[("here", 6)], None),
+            (Some(6), false, Some(1), &[("here", 6)], Some(6)),
+            (Some(0), true, Some(0), &[("here", 1)], None),
+            (Some(0), true, Some(0), &[("here", 0)], Some(0)),
+            // Given once more, and slowly.
+            (Some(2), false, Some(90), &[("here", 99), ("here", 80)], Some(80)),
+            (Some(0), true, Some(90), &[("here", 99), ("here", 80)], Some(80)),
+            // Anew is anew, however long ago; and what was shown elsewhere is no help.
+            (None, true, Some(1), &[("here", 500)], Some(500)),
+            (Some(60), true, Some(1), &[("here", 500), ("elsewhere", 5)], None),
+            (Some(60), false, Some(1), &[("here", 500), ("elsewhere", 5)], Some(5)),
+            (None, false, Some(1), &[("here", 500)], Some(500)),
+        ] {
+            assert_eq!(
+                said(&ask(max_age, anew), consent, events),
+                expected,
+                "{max_age:?} {consent:?} {events:?}"
+            );
+        }
+    }
 }

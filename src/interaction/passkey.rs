@@ -26,7 +26,6 @@ use crate::credential::passkey::Passkeys;
 use crate::credential::passkey::Presented;
 use crate::store::StoreError;
 use crate::store::audit;
-use crate::store::audit::Actor;
 use crate::store::audit::What;
 use crate::store::ceremonies;
 use crate::store::ceremonies::NewCeremony;
@@ -157,11 +156,12 @@ pub(super) async fn take(
         true => tried.clone(),
         false => Progress { notice: Some(Notice::LatePasskey), ..tried.clone() },
     };
-    let (tried, late) = (super::json(&tried)?, super::json(&late)?);
+    let (tried, late) = (tried.resting()?, late.resting()?);
     let (row, expires_at) = (on.row.clone(), on.expires_at(app, now));
     let ceremony = CeremonyId::from_text(ceremony);
     let taken = app.store.write(move |c| {
-        let state = ceremonies::take(c, &ceremony, row.id.as_str(), purpose, now)?;
+        let state =
+            ceremonies::take(c, &ceremony, row.id.as_str(), purpose, (now, now.latest().plus(OPEN_FOR)))?;
         let progress = if state.is_some() { &tried } else { &late };
         interactions::advance(c, &row, progress, expires_at)?;
         Ok((InteractionRow { step: row.step + 1, ..row }, state))
@@ -243,10 +243,12 @@ async fn record(
         backed_up: asserted.backed_up,
         ..detail
     };
-    let (entry, detail) = (prove::given(app, on, &person, Method::Webauthn), super::json(&detail)?);
-    let progress = super::json(&on.progress.proved(person, proof))?;
+    let progress = on.proved(app, person.clone(), proof);
+    let entry = prove::given(app, on, &progress, &person, Method::Webauthn);
+    let (progress, detail) = (progress.resting()?, super::json(&detail)?);
     let expires_at = on.expires_at(app, now);
     let written = app.store.write(move |c| {
+        users::stays(c, &person.user)?;
         // Removed, or used in this very moment elsewhere.
         if !credentials::used(c, &credential, now, asserted.stored.as_deref(), &detail)? {
             return crate::store::lost();
@@ -262,7 +264,7 @@ async fn record(
 /// The counter of the authenticator went back (WebAuthn §6.1.1): refused, and told; its owner decides what to do.
 async fn copied(app: &App, on: &Interaction, person: &Person) -> Result<(), StoreError> {
     tracing::warn!(user = %person.user, "passkey.counter_went_back");
-    let entry = app.entry(Actor::User, What::Proof).user(&person.user).source(&on.source);
+    let entry = on.entry(app, person, What::Proof);
     let entry = entry.refused("webauthn: the signature counter went back");
     let letter = Letter::about(app, on, person, told::What::Copied);
     let told = app.store.write(move |c| {

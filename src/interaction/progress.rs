@@ -5,35 +5,27 @@ use crate::assurance::ledger::Method;
 use crate::base::id::CredentialId;
 use crate::base::id::EventId;
 use crate::base::id::InteractionId;
+use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
 use crate::credential::password::BadPassword;
+use crate::store::StoreError;
+use crate::store::interactions::Resting;
 use crate::store::users::LoginName;
 use serde::Deserialize;
 use serde::Serialize;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Progress {
-    /// Who it is about: the user of the session, or whoever gave the first proof.
-    pub person: Option<Person>,
-    pub proofs: Vec<Proof>,
+    /// Of the one whom it is about; whoever goes on in their place begins with nothing.
+    #[serde(flatten)]
+    pub theirs: Theirs,
     /// Counted apart, and taken back by success of the same factor only: who knows the password gains no code by it.
     pub wrong_passwords: u32,
     pub wrong_codes: u32,
     pub notice: Option<Notice>,
     /// The name that was typed with a password that did not match, to be shown again.
     pub typed: Option<LoginName>,
-    /// The method that was chosen with "try another way".
-    pub way: Option<String>,
-    pub declined: bool,
-    /// The application may have what it asks for; or may not.
-    #[serde(default)]
-    pub approved: bool,
-    #[serde(default)]
-    pub refused: bool,
-    /// The person has answered a page about this request: with a proof, a yes, or the choice of an account.
-    #[serde(default)]
-    pub acted: bool,
     /// None of the accounts that are signed in here.
     #[serde(default)]
     pub elsewhere: bool,
@@ -43,23 +35,39 @@ pub struct Progress {
     /// The name in `typed` was chosen from those that are remembered here, and no other one is meant.
     #[serde(default)]
     pub chosen: bool,
-    /// The factor that was set up here, or the replacement that waits.
-    #[serde(default)]
-    pub enrolled: Option<CredentialId>,
-    /// Recovery codes were kept, or not wanted.
-    #[serde(default)]
-    pub codes_settled: bool,
-    /// The PHC string of a password that takes the place of the old one with the answer.
-    #[serde(default)]
-    pub new_password: Option<String>,
-    /// How many codes were mailed, and whether the last one came back.
-    #[serde(default)]
-    pub mailed: u32,
-    #[serde(default)]
-    pub mail_confirmed: bool,
     /// A passkey was shown that nobody has here any more (base64url of its id): the browser may forget it.
     #[serde(default)]
     pub unknown_passkey: Option<String>,
+}
+
+/// What one person did here, or nobody yet. It can be made anew for somebody, and never be given to another one (attack: what
+/// one person approved, showed or confirmed is used by the next who goes on with the page).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Theirs {
+    /// The user of the session, or whoever gave the first proof.
+    person: Option<Person>,
+    /// The session that their proofs open, if they are in none by then: the lines of the audit name it from the first proof on.
+    session: Option<SessionId>,
+    pub proofs: Vec<Proof>,
+    /// The method that was chosen with "try another way".
+    pub way: Option<String>,
+    pub declined: bool,
+    /// When they said that the application may have what it asks for.
+    pub approved_at: Option<Time>,
+    /// It may not.
+    pub refused: bool,
+    /// They have answered a page about this request: with a proof, a yes, or the choice of an account.
+    pub acted: bool,
+    /// The factor that was set up here, or the replacement that waits.
+    pub enrolled: Option<CredentialId>,
+    /// Recovery codes were kept, or not wanted.
+    pub codes_settled: bool,
+    /// The PHC string of a password that takes the place of the old one with the answer.
+    pub new_password: Option<String>,
+    /// How many codes were mailed, and whether the last one came back.
+    pub mailed: u32,
+    pub mail_confirmed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,7 +113,40 @@ pub enum Notice {
     BadPassword(BadPassword),
 }
 
+impl Theirs {
+    fn of(person: Option<Person>) -> Self {
+        Self { person, ..Self::default() }
+    }
+}
+
 impl Progress {
+    /// At the beginning, where it is known whom it is about.
+    pub fn about(person: Option<Person>) -> Self {
+        Self { theirs: Theirs::of(person), ..Self::default() }
+    }
+
+    pub fn person(&self) -> Option<&Person> {
+        self.theirs.person.as_ref()
+    }
+
+    /// As it rests in its row.
+    pub fn resting(&self) -> Result<Resting, StoreError> {
+        let user = self.person().map(|person| person.user.clone());
+        Ok(Resting { user, progress: super::json(self)? })
+    }
+
+    /// The session that the proofs of this user open.
+    pub fn opens(&self, user: &UserId) -> Option<&SessionId> {
+        self.theirs.session.as_ref().filter(|_| self.person().is_some_and(|person| person.user == *user))
+    }
+
+    /// The same, once its person has done something.
+    pub fn with(&self, done: impl FnOnce(&mut Theirs)) -> Self {
+        let mut with = self.clone();
+        done(&mut with.theirs);
+        with
+    }
+
     /// From the beginning, for somebody else; what failed so far still counts.
     pub fn for_another_account(&self) -> Self {
         Self {
@@ -118,12 +159,18 @@ impl Progress {
 
     /// For one of the accounts that are signed in here.
     pub fn for_account(&self, person: Person) -> Self {
-        Self { person: Some(person), acted: true, ..self.clone() }
+        let mut chosen = Self { theirs: Theirs::of(Some(person)), ..self.clone() };
+        chosen.theirs.acted = true;
+        chosen
     }
 
     /// What was proved has become events.
     pub fn settled(&self) -> Self {
-        Self { proofs: Vec::new(), ..self.clone() }
+        self.with(|theirs| {
+            theirs.proofs.clear();
+            // A session that ends never comes back: who proves themself once more opens another.
+            theirs.session = None;
+        })
     }
 
     /// One more try, which is a failure until it turns out not to be.
@@ -148,20 +195,23 @@ impl Progress {
         tried
     }
 
-    /// `proof` was given by `person`.
-    pub fn proved(&self, person: Person, proof: Proof) -> Self {
+    /// `proof` was given by `person`; if they are in no session, `session` is the one that it opens.
+    pub fn proved(&self, person: Person, session: SessionId, proof: Proof) -> Self {
         let mut proved = self.clone();
+        if self.person().is_none_or(|before| before.user != person.user) {
+            proved.theirs = Theirs::of(Some(person));
+        }
         match proof.method() {
             Method::Otp | Method::Recovery => proved.wrong_codes = 0,
             Method::Pwd => proved.wrong_passwords = 0,
             Method::Webauthn => {}
         }
-        proved.person = Some(person);
-        proved.proofs.push(proof);
-        proved.acted = true;
+        proved.theirs.session.get_or_insert(session);
+        proved.theirs.proofs.push(proof);
+        proved.theirs.acted = true;
         proved.notice = None;
         proved.typed = None;
-        proved.way = proved.way.filter(|way| way == Method::Pwd.as_str());
+        proved.theirs.way = proved.theirs.way.filter(|way| way == Method::Pwd.as_str());
         proved.unknown_passkey = None;
         proved
     }
@@ -184,5 +234,87 @@ impl Proof {
             attested: false,
             factor_enrolled_at: self.factor_enrolled_at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person(name: &str) -> Person {
+        Person { user: UserId::from_text(name), username: name.to_owned() }
+    }
+
+    fn proof(id: &str) -> Proof {
+        let at = Time::from_unix_seconds(1_800_000_000);
+        Proof {
+            id: EventId::from_text(id),
+            method: "otp".into(),
+            at,
+            credential: CredentialId::from_text("c"),
+            factor_enrolled_at: at,
+            uv: false,
+            device_bound: false,
+        }
+    }
+
+    /// Whatever a step may have left behind, in the words that rest in the row.
+    fn all_done_by(name: &str) -> Progress {
+        let begun = Progress { wrong_codes: 2, wrong_passwords: 3, ..Progress::default() };
+        let proved = begun.proved(person(name), SessionId::from_text("s"), proof("p"));
+        proved.with(|theirs| {
+            theirs.way = Some("pwd".into());
+            theirs.declined = true;
+            theirs.approved_at = Some(Time::from_unix_seconds(1));
+            theirs.refused = true;
+            theirs.enrolled = Some(CredentialId::from_text("new"));
+            theirs.codes_settled = true;
+            theirs.new_password = Some("a hash".into());
+            theirs.mailed = 3;
+            theirs.mail_confirmed = true;
+        })
+    }
+
+    #[test]
+    fn what_one_person_did_is_nothing_to_the_next_who_goes_on() {
+        let ada = all_done_by("ada");
+        let of_bob = |progress: Progress| {
+            let theirs = serde_json::to_value(&progress.theirs).unwrap_or_default();
+            let fresh = Theirs { acted: true, ..Theirs::of(Some(person("bob"))) };
+            let fresh = serde_json::to_value(fresh).unwrap_or_default();
+            (theirs, fresh)
+        };
+        let (chosen, fresh) = of_bob(ada.for_account(person("bob")));
+        assert_eq!(chosen, fresh);
+        let proved = ada.proved(person("bob"), SessionId::from_text("t"), proof("q"));
+        assert_eq!(proved.opens(&UserId::from_text("bob")), Some(&SessionId::from_text("t")));
+        assert_eq!(proved.theirs.proofs.iter().map(|proof| proof.id.as_str()).collect::<Vec<_>>(), ["q"]);
+        let (left, fresh) = of_bob(proved.settled());
+        assert_eq!(left, fresh);
+        let another = ada.for_another_account();
+        assert!(another.person().is_none() && another.theirs.proofs.is_empty());
+        assert_eq!((another.wrong_passwords, another.theirs.approved_at), (3, None), "failures still count");
+    }
+
+    #[test]
+    fn the_session_is_the_one_of_the_first_proof_until_it_is_open() {
+        let ada = UserId::from_text("ada");
+        let first = Progress::default().proved(person("ada"), SessionId::from_text("s1"), proof("p"));
+        let second = first.proved(person("ada"), SessionId::from_text("s2"), proof("q"));
+        assert_eq!(second.opens(&ada), Some(&SessionId::from_text("s1")));
+        assert_eq!(second.opens(&UserId::from_text("bob")), None);
+        assert_eq!(second.settled().opens(&ada), None);
+        let rests = second
+            .resting()
+            .ok()
+            .and_then(|resting| serde_json::from_str::<Progress>(&resting.progress).ok());
+        assert_eq!(rests.as_ref().and_then(|rests| rests.opens(&ada)), Some(&SessionId::from_text("s1")));
+    }
+
+    /// The migration that writes down whose an interaction is reads it there.
+    #[test]
+    fn whose_it_is_stands_at_the_beginning_of_what_rests() {
+        let rests = Progress::about(Some(person("ada"))).resting().map(|resting| resting.progress);
+        assert!(rests.is_ok_and(|rests| rests.starts_with(r#"{"person":{"user":"ada""#)));
     }
 }

@@ -18,7 +18,6 @@ use crate::credential::totp::Code;
 use crate::credential::totp::TotpSecret;
 use crate::store::StoreError;
 use crate::store::audit;
-use crate::store::audit::Actor;
 use crate::store::audit::Entry;
 use crate::store::audit::What;
 use crate::store::credentials;
@@ -96,9 +95,12 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
     let Some(step) = matching_step(app, &credential, code, now) else {
         return failed(app, on, Method::Otp).await;
     };
-    let progress = json(&proved(app, on, person.clone(), &credential, now))?;
-    let (expires_at, entry) = (on.expires_at(app, now), given(app, on, person, Method::Otp));
+    let progress = proved(app, on, person.clone(), &credential, now);
+    let (expires_at, entry) = (on.expires_at(app, now), given(app, on, &progress, person, Method::Otp));
+    let progress = progress.resting()?;
+    let user = person.user.clone();
     let spent = app.store.write(move |c| {
+        users::stays(c, &user)?;
         if !credentials::spend_step(c, &credential.id, step)? {
             return Ok(false);
         }
@@ -127,10 +129,13 @@ pub async fn recovery(app: &App, on: &Interaction, person: &Person, code: &str) 
     };
     let (Some(stored), true) = (stored, right) else { return failed(app, on, Method::Recovery).await };
     let now = app.now();
-    let progress = json(&proved(app, on, person.clone(), &set, now))?;
-    let (expires_at, entry) = (on.expires_at(app, now), given(app, on, person, Method::Recovery));
+    let progress = proved(app, on, person.clone(), &set, now);
+    let (expires_at, entry) = (on.expires_at(app, now), given(app, on, &progress, person, Method::Recovery));
+    let progress = progress.resting()?;
     let letter = Letter::about(app, on, person, told::What::RecoveryUsed);
+    let user = person.user.clone();
     let spent = app.store.write(move |c| {
+        users::stays(c, &user)?;
         if !recovery_codes::spend(c, &stored.id, now)? {
             return Ok(false);
         }
@@ -170,14 +175,14 @@ async fn take_step(
     this: &Try,
 ) -> Result<InteractionRow, ProveError> {
     let now = app.now();
-    let (row, json, expires_at, this) =
-        (on.row.clone(), json(&tried)?, on.expires_at(app, now), this.clone());
+    let (row, tried, expires_at, this) =
+        (on.row.clone(), tried.resting()?, on.expires_at(app, now), this.clone());
     let method = this.method();
     let taken = app.store.write(move |c| {
         if let Err(until) = this.count(c, now)? {
             return Ok(Err(until));
         }
-        interactions::advance(c, &row, &json, expires_at)?;
+        interactions::advance(c, &row, &tried, expires_at)?;
         Ok(Ok(InteractionRow { step: row.step + 1, ..row }))
     });
     match taken.await {
@@ -207,10 +212,12 @@ async fn finish_password(
         return failed(app, on, Method::Pwd).await;
     };
     let now = app.now();
-    let entry = given(app, on, &person, Method::Pwd);
-    let progress = json(&proved(app, on, person, &credential, now))?;
+    let progress = proved(app, on, person.clone(), &credential, now);
+    let entry = given(app, on, &progress, &person, Method::Pwd);
+    let progress = progress.resting()?;
     let expires_at = on.expires_at(app, now);
     let given = app.store.write(move |c| {
+        users::stays(c, &person.user)?;
         this.take_back(c)?;
         audit::append(c, &entry)?;
         interactions::advance(c, &row, &progress, expires_at)
@@ -239,8 +246,8 @@ pub(super) async fn note(
     row: &InteractionRow,
     progress: &Progress,
 ) -> Result<(), StoreError> {
-    let (row, json, expires_at) = (row.clone(), json(progress)?, on.expires_at(app, app.now()));
-    match app.store.write(move |c| interactions::advance(c, &row, &json, expires_at)).await {
+    let (row, progress, expires_at) = (row.clone(), progress.resting()?, on.expires_at(app, app.now()));
+    match app.store.write(move |c| interactions::advance(c, &row, &progress, expires_at)).await {
         Err(StoreError::Lost) => Ok(()),
         noted => noted,
     }
@@ -256,7 +263,7 @@ fn proved(app: &App, on: &Interaction, person: Person, credential: &Credential, 
         uv: false,
         device_bound: false,
     };
-    on.progress.proved(person, proof)
+    on.proved(app, person, proof)
 }
 
 /// The factor, and whether the user signed in in this browser before.
@@ -292,15 +299,18 @@ pub(super) async fn failed(app: &App, on: &Interaction, method: Method) -> Resul
 
 /// For the audit, where it is known whom it is about. Before the first proof it isn't, whatever name was typed.
 async fn refused(app: &App, on: &Interaction, reason: &str) -> Result<(), StoreError> {
-    let Some(person) = &on.progress.person else { return Ok(()) };
-    let entry = app.entry(Actor::User, What::Proof).user(&person.user).source(&on.source).refused(reason);
+    let Some(person) = on.progress.person() else { return Ok(()) };
+    let entry = on.entry(app, person, What::Proof).refused(reason);
     app.store.write(move |c| audit::append(c, &entry)).await
 }
 
-pub(super) fn given(app: &App, on: &Interaction, person: &Person, method: Method) -> Entry {
-    app.entry(Actor::User, What::Proof).user(&person.user).source(&on.source).because(method.as_str())
-}
-
-fn json(progress: &Progress) -> Result<String, StoreError> {
-    super::json(progress)
+/// It led to `progress`.
+pub(super) fn given(
+    app: &App,
+    on: &Interaction,
+    progress: &Progress,
+    person: &Person,
+    method: Method,
+) -> Entry {
+    on.entry_with(app, progress, person, What::Proof).because(method.as_str())
 }

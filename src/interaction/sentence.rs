@@ -28,7 +28,8 @@ pub enum When {
 }
 
 pub fn why<'a>(asker: &'a Asker, need: &Need, what: Method, events: &[Event], now: Time) -> Why<'a> {
-    let last = events.iter().filter(|event| event.method == what).map(|event| event.at).max();
+    let come = events.iter().filter(|event| event.method == what && event.at.has_come(now));
+    let last = come.map(|event| event.at).max();
     let age = last.map(|last| now.seconds_since(last));
     let when = match (need.max_age, age) {
         _ if need.anew || need.max_age == Some(Seconds(0)) => When::Anew,

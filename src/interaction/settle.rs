@@ -4,30 +4,35 @@
 use super::Interaction;
 use super::demanded::Demanded;
 use super::ground::Ground;
+use super::new_secret::NewSecret;
 use crate::app::App;
 use crate::assurance::aal;
 use crate::assurance::ledger::Event;
+use crate::base::id::BrowserId;
 use crate::base::id::SessionId;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
-use crate::base::secret::SecretHash;
 use crate::base::time::Time;
 use crate::store::StoreError;
 use crate::store::Written;
 use crate::store::audit;
-use crate::store::audit::Actor;
 use crate::store::audit::Entry;
 use crate::store::audit::What;
 use crate::store::connection::Conn;
 use crate::store::events;
 use crate::store::interactions;
-use crate::store::lost;
 use crate::store::remembered;
 use crate::store::sessions;
-use crate::store::sessions::Browser;
 use crate::store::sessions::SessionLife;
 
-/// What was settled, and the browser's new cookie if there was a proof.
+/// What follows does to what its person proves themself with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    Nothing,
+    Factors,
+}
+
+/// What was settled, and the browser's new cookie if something was proved or is changed.
 pub struct Settled<T> {
     pub followed: T,
     pub cookie: Option<Secret>,
@@ -35,7 +40,7 @@ pub struct Settled<T> {
 
 /// The proofs of an interaction, on their way into the ledger.
 struct Ledger {
-    browser: Browser,
+    browser: BrowserId,
     user: UserId,
     session: SessionId,
     is_new: bool,
@@ -43,24 +48,28 @@ struct Ledger {
     demanded: Option<Demanded>,
     ground: Ground,
     proofs: Vec<Event>,
-    secret: Option<SecretHash>,
+    secret: Option<NewSecret>,
     entry: Option<Entry>,
     life: SessionLife,
-    /// The browser is.
-    known_until: Time,
     now: Time,
 }
 
 /// Finishes a satisfied interaction; `follow` writes what follows for the session. [`StoreError::Lost`] when another
 /// request was first: nothing was done, and the browser should ask again.
-pub async fn settle<T, F>(app: &App, interaction: Interaction, follow: F) -> Result<Settled<T>, StoreError>
+pub async fn settle<T, F>(
+    app: &App,
+    interaction: Interaction,
+    changes: Changes,
+    follow: F,
+) -> Result<Settled<T>, StoreError>
 where
     T: Send + 'static,
     F: FnOnce(&mut Conn, &SessionId) -> Written<T> + Send + 'static,
 {
-    let (ledger, cookie) = Ledger::of(app, &interaction)?;
+    let (ledger, cookie) = Ledger::of(app, &interaction, changes)?;
     let (row, now, methods) = (interaction.row, ledger.now, ledger.opens());
     let followed = app.store.write(move |c| {
+        ledger.person_stands(c)?;
         interactions::finish(c, &row, now)?;
         ledger.write(c)?;
         follow(c, &ledger.session)
@@ -70,11 +79,12 @@ where
 
 /// The person is signed in; the interaction goes on.
 pub async fn sign_in(app: &App, interaction: &Interaction) -> Result<Option<Secret>, StoreError> {
-    let (ledger, cookie) = Ledger::of(app, interaction)?;
-    let progress = super::json(&interaction.progress.settled())?;
+    let (ledger, cookie) = Ledger::of(app, interaction, Changes::Nothing)?;
+    let progress = interaction.progress.settled().resting()?;
     let (row, expires_at) = (interaction.row.clone(), interaction.expires_at(app, ledger.now));
     let methods = ledger.opens();
     let written = app.store.write(move |c| {
+        ledger.person_stands(c)?;
         interactions::advance(c, &row, &progress, expires_at)?;
         ledger.write(c)
     });
@@ -94,41 +104,31 @@ pub async fn end(app: &App, interaction: Interaction, entry: Option<Entry>) -> R
 }
 
 impl Ledger {
-    fn of(app: &App, interaction: &Interaction) -> Result<(Self, Option<Secret>), StoreError> {
+    fn of(
+        app: &App,
+        interaction: &Interaction,
+        changes: Changes,
+    ) -> Result<(Self, Option<Secret>), StoreError> {
         let (now, life) = (app.now(), app.session_life());
-        let Some(person) = &interaction.progress.person else { return Err(StoreError::Lost) };
+        let Some(person) = interaction.progress.person() else { return Err(StoreError::Lost) };
         let proofs = interaction.proofs().collect::<Vec<_>>();
         let live = interaction.session().map(|session| session.id.clone());
         let is_new = live.is_none();
-        let session = live.unwrap_or_else(|| SessionId::generate(app.entropy.as_ref(), now));
-        let cookie = (!proofs.is_empty()).then(|| Secret::generate(app.entropy.as_ref()));
+        let planned = || interaction.progress.opens(&person.user).cloned();
+        let session = live.or_else(planned).unwrap_or_else(|| SessionId::generate(app.entropy.as_ref(), now));
+        let replaces = !proofs.is_empty() || changes == Changes::Factors;
+        let (secret, cookie) = replaces.then(|| NewSecret::generate(app, interaction)).unzip();
         let entry = (!proofs.is_empty()).then(|| {
             let what = if is_new { What::SignIn } else { What::ReAuthentication };
-            let entry = app.entry(Actor::User, what).user(&person.user).session(&session);
-            let entry = entry.source(&interaction.source).because(&methods(&proofs));
+            let entry = interaction.entry(app, person, what).session(&session).because(&methods(&proofs));
             let account = interaction.account.as_ref().map_or(aal::Aal::One, aal::of_account);
             entry.aal(aal::of_session(&interaction.events(), &app.config.policy, now), account)
         });
-        let secret = cookie.as_ref().map(Secret::hash);
-        let (browser, user) = (interaction.browser.clone(), person.user.clone());
-        let lifetimes = app.config.lifetimes;
-        let known_until = now.plus(lifetimes.remember.max(lifetimes.session));
+        let (browser, user) = (interaction.browser.id.clone(), person.user.clone());
         let demanded = interaction.ask.task.clone().map(|task| Demanded::of(app, interaction, &user, task));
         let ground = Ground::of(interaction, &user);
-        let ledger = Self {
-            browser,
-            user,
-            session,
-            is_new,
-            demanded,
-            ground,
-            proofs,
-            secret,
-            entry,
-            life,
-            known_until,
-            now,
-        };
+        let ledger =
+            Self { browser, user, session, is_new, demanded, ground, proofs, secret, entry, life, now };
         Ok((ledger, cookie))
     }
 
@@ -137,21 +137,20 @@ impl Ledger {
         self.is_new.then(|| methods(&self.proofs))
     }
 
-    fn write(&self, c: &mut Conn) -> Written<()> {
-        // Before the ground, which only holds what this locks.
+    /// Before the interaction's row is touched: what is demanded locks the user, and the ground only holds them.
+    fn person_stands(&self, c: &mut Conn) -> Written<()> {
         self.demanded.iter().try_for_each(|demanded| demanded.is_met(c, self.now))?;
-        self.ground.stands(c, self.now)?;
-        // Session fixation: whoever knew the secret before the proof does not know it after.
-        if let Some(secret) = &self.secret
-            && !sessions::rotate(c, &self.browser, secret, self.known_until)?
-        {
-            return lost();
-        }
+        self.ground.person_stands(c)
+    }
+
+    fn write(&self, c: &mut Conn) -> Written<()> {
+        self.ground.session_stands(c, self.now)?;
+        self.secret.iter().try_for_each(|secret| secret.write(c))?;
         if self.is_new {
-            sessions::open(c, &self.session, (&self.browser.id, &self.user), self.life, self.now)?;
-            remembered::note(c, &self.browser.id, &self.user, self.now)?;
+            sessions::open(c, &self.session, (&self.browser, &self.user), self.life, self.now)?;
+            remembered::note(c, &self.browser, &self.user, self.now)?;
         }
-        events::append(c, &self.session, &self.proofs)?;
+        events::append(c, &self.session, &self.proofs, self.now)?;
         self.entry.iter().try_for_each(|entry| audit::append(c, entry))
     }
 }

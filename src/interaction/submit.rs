@@ -18,6 +18,7 @@ use super::prove::ProveError;
 use crate::app::App;
 use crate::assurance::ledger::Method;
 use crate::base::id::UserId;
+use crate::base::secret::Secret;
 use crate::protocol::parameters::Parameters;
 use crate::store::StoreError;
 use crate::store::interactions;
@@ -44,10 +45,10 @@ pub enum Page {
     Continue,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Submitted {
-    /// The dispatcher shows what is next.
-    Taken,
+    /// The dispatcher shows what is next; with the browser's new cookie if a factor was set up.
+    Taken(Option<Secret>),
     /// The form was not made here, for this interaction.
     Forged,
 }
@@ -124,14 +125,14 @@ pub async fn submit(
     form: &Parameters,
 ) -> Result<Submitted, ProveError> {
     let field = |name| form.one(name).ok().flatten();
-    match standing(app, interaction, page, form) {
+    let cookie = match standing(app, interaction, page, form) {
         Standing::Forged => return Ok(Submitted::Forged),
-        Standing::Past => {}
+        Standing::Past => None,
         Standing::Now(next) => {
-            act(app, interaction, *next, field("action").unwrap_or("continue"), &field).await?;
+            act(app, interaction, *next, field("action").unwrap_or("continue"), &field).await?
         }
-    }
-    Ok(Submitted::Taken)
+    };
+    Ok(Submitted::Taken(cookie))
 }
 
 /// The options of the page's ceremony, for its script; `None` where there is none, or the page is past.
@@ -174,7 +175,7 @@ async fn act<'a>(
     next: Next,
     action: &str,
     field: &impl Fn(&'a str) -> Option<&'a str>,
-) -> Result<(), ProveError> {
+) -> Result<Option<Secret>, ProveError> {
     let progress = interaction.progress.clone();
     let text = |name| field(name).unwrap_or_default();
     match (action, next) {
@@ -184,9 +185,9 @@ async fn act<'a>(
         ("continue", Next::Continue(_)) => approval::go_on(app, interaction).await?,
         ("continue", Next::Approve(person)) => approval::approve(app, interaction, &person).await?,
         ("decline", Next::OfferCodes(_)) => {
-            save(app, interaction, Progress { codes_settled: true, ..progress }).await?;
+            save(app, interaction, progress.with(|theirs| theirs.codes_settled = true)).await?;
         }
-        ("decline", _) => save(app, interaction, Progress { declined: true, ..progress }).await?,
+        ("decline", _) => save(app, interaction, progress.with(|theirs| theirs.declined = true)).await?,
         ("other-account", Next::Select) => {
             save(app, interaction, Progress { elsewhere: true, ..progress }).await?;
         }
@@ -211,11 +212,13 @@ async fn act<'a>(
         }
         ("other-way", Next::Prove { others, .. }) => {
             let way = others.first().map(|step| step.as_str().to_owned());
-            save(app, interaction, Progress { way, notice: None, ..progress }).await?;
+            save(app, interaction, Progress { notice: None, ..progress.with(|theirs| theirs.way = way) })
+                .await?;
         }
         ("other-way", Next::Enrol { others, .. }) => {
             let way = others.first().map(|what| what.as_str().to_owned());
-            save(app, interaction, Progress { way, notice: None, ..progress }).await?;
+            save(app, interaction, Progress { notice: None, ..progress.with(|theirs| theirs.way = way) })
+                .await?;
         }
         ("continue", Next::Select) => {
             if let Some(progress) = chosen(interaction, text("account")) {
@@ -242,19 +245,19 @@ async fn act<'a>(
             }
         },
         ("continue", Next::Enrol { what: Enrolment::Totp, person, .. }) => {
-            enrol::totp(app, interaction, &person, text("code")).await?;
+            return enrol::totp(app, interaction, &person, text("code")).await;
         }
         ("continue", Next::Enrol { person, .. }) => {
             let answer = Answer { ceremony: text("ceremony"), credential: text("credential") };
-            enrol::key(app, interaction, &person, answer).await?;
+            return enrol::key(app, interaction, &person, answer).await;
         }
         ("continue", Next::ConfirmMail(_)) => mail_code::confirm(app, interaction, text("code")).await?,
         ("resend", Next::ConfirmMail(person)) => mail_code::send(app, interaction, &person, true).await?,
-        ("continue", Next::OfferCodes(person)) => enrol::keep_codes(app, interaction, &person).await?,
+        ("continue", Next::OfferCodes(person)) => return enrol::keep_codes(app, interaction, &person).await,
         ("continue", Next::NewPassword(_)) => enrol::password(app, interaction, text("password")).await?,
         _ => {}
     }
-    Ok(())
+    Ok(None)
 }
 
 /// One of those who are signed in in this browser; or a name that was used here before, which still has everything to prove.
@@ -274,7 +277,7 @@ fn chosen(interaction: &Interaction, user: &str) -> Option<Progress> {
 async fn forget(app: &App, interaction: &Interaction, user: &str) -> Result<(), StoreError> {
     let (browser, user) = (interaction.browser.id.clone(), UserId::from_text(user));
     let (row, expires_at) = (interaction.row.clone(), interaction.expires_at(app, app.now()));
-    let json = super::json(&interaction.progress)?;
+    let json = interaction.progress.resting()?;
     app.store
         .write(move |c| {
             interactions::advance(c, &row, &json, expires_at)?;
@@ -294,6 +297,6 @@ impl Interaction {
 /// Takes the step with `progress`.
 pub async fn save(app: &App, interaction: &Interaction, progress: Progress) -> Result<(), StoreError> {
     let (row, expires_at) = (interaction.row.clone(), interaction.expires_at(app, app.now()));
-    let json = super::json(&progress)?;
+    let json = progress.resting()?;
     app.store.write(move |c| interactions::advance(c, &row, &json, expires_at)).await
 }

@@ -20,7 +20,7 @@ use serde_json::json;
 pub struct Entry {
     id: AuditId,
     at: Time,
-    actor: Actor,
+    actor: &'static str,
     what: What,
     refused: bool,
     user: Option<String>,
@@ -34,8 +34,9 @@ pub struct Entry {
 
 /// Who acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Actor {
-    User,
+pub enum Actor<'a> {
+    /// Somebody, in the session that they are in or come into; `None` where there is none.
+    User(&'a UserId, Option<&'a SessionId>),
     Client,
     /// Somebody at the command line.
     Administrator,
@@ -122,15 +123,19 @@ pub struct Wanted {
 
 impl Entry {
     pub fn new(id: AuditId, at: Time, actor: Actor, what: What) -> Self {
+        let (user, session) = match actor {
+            Actor::User(user, session) => (Some(user.to_string()), session.map(ToString::to_string)),
+            Actor::Client | Actor::Administrator | Actor::Server => (None, None),
+        };
         Self {
             id,
             at,
-            actor,
+            actor: actor.as_str(),
             what,
             refused: false,
-            user: None,
+            user,
             client: None,
-            session: None,
+            session,
             source: None,
             acr: None,
             aal: None,
@@ -172,10 +177,10 @@ impl Entry {
     }
 }
 
-impl Actor {
+impl Actor<'_> {
     const fn as_str(self) -> &'static str {
         match self {
-            Self::User => "user",
+            Self::User(..) => "user",
             Self::Client => "client",
             Self::Administrator => "administrator",
             Self::Server => "server",
@@ -188,7 +193,7 @@ pub fn append(c: &mut Conn, entry: &Entry) -> QueryResult<()> {
         .values((
             audit::id.eq(entry.id.as_str()),
             audit::at.eq(entry.at.micros()),
-            audit::actor.eq(entry.actor.as_str()),
+            audit::actor.eq(entry.actor),
             audit::what.eq(entry.what.as_str()),
             audit::outcome.eq(if entry.refused { "refused" } else { "done" }),
             audit::user_id.eq(&entry.user),

@@ -43,19 +43,21 @@ pub fn begin(c: &mut Conn, new: &NewCeremony) -> QueryResult<()> {
         .map(drop)
 }
 
-/// Takes the state of a ceremony, which is gone with it; `None` for one of somebody else, for something else, or too late.
+/// Takes the state of a ceremony, which is gone with it; `None` for one of somebody else, for something else, too late, or of a
+/// clock that was ahead: it ends after `latest`.
 pub fn take(
     c: &mut Conn,
     id: &CeremonyId,
     owner: &str,
     purpose: &str,
-    now: Time,
+    (now, latest): (Time, Time),
 ) -> QueryResult<Option<String>> {
     diesel::delete(ceremonies::table)
         .filter(ceremonies::id.eq(id.as_str()))
         .filter(ceremonies::owner.eq(owner))
         .filter(ceremonies::purpose.eq(purpose))
         .filter(ceremonies::expires_at.gt(now.micros()))
+        .filter(ceremonies::expires_at.le(latest.micros()))
         .returning(ceremonies::state)
         .row::<String>(c)
 }

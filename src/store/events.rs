@@ -11,11 +11,12 @@ use crate::base::id::InteractionId;
 use crate::base::id::SessionId;
 use crate::base::time::Time;
 use diesel::prelude::*;
+use std::cmp::Reverse;
 
 const EVENTS_KEPT: usize = 16;
 
 /// Appends proofs to a session's ledger. Of each credential the newest 16 are kept, so a long session stays short.
-pub fn append(c: &mut Conn, session: &SessionId, proofs: &[Event]) -> QueryResult<()> {
+pub fn append(c: &mut Conn, session: &SessionId, proofs: &[Event], now: Time) -> QueryResult<()> {
     for event in proofs {
         diesel::insert_into(events::table)
             .values((
@@ -31,19 +32,20 @@ pub fn append(c: &mut Conn, session: &SessionId, proofs: &[Event]) -> QueryResul
                 events::factor_enrolled_at.eq(event.factor_enrolled_at.micros()),
             ))
             .run(c)?;
-        prune(c, session, &event.credential)?;
+        prune(c, session, &event.credential, now)?;
     }
     Ok(())
 }
 
-fn prune(c: &mut Conn, session: &SessionId, credential: &CredentialId) -> QueryResult<()> {
-    let ids = events::table
+fn prune(c: &mut Conn, session: &SessionId, credential: &CredentialId, now: Time) -> QueryResult<()> {
+    let mut all = events::table
         .filter(events::session_id.eq(session.as_str()))
         .filter(events::credential_id.eq(credential.as_str()))
-        .order((events::at.desc(), events::id.desc()))
-        .select(events::id)
-        .rows::<String>(c)?;
-    let old = ids.get(EVENTS_KEPT..).unwrap_or_default();
+        .select((events::at, events::id))
+        .rows::<(i64, String)>(c)?;
+    // Those of a clock that was ahead go first: they prove nothing, and would push out those of now.
+    all.sort_by_key(|(at, id)| Reverse((Time::from_micros(*at).has_come(now), *at, id.clone())));
+    let old = all.get(EVENTS_KEPT..).unwrap_or_default().iter().map(|(_, id)| id).collect::<Vec<_>>();
     if !old.is_empty() {
         diesel::delete(events::table.filter(events::id.eq_any(old))).run(c)?;
     }

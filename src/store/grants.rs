@@ -14,6 +14,7 @@ use crate::base::id::UserId;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 
 /// What was granted; `request` and `assurance` are JSON that the features read.
 #[derive(Clone, Debug)]
@@ -109,14 +110,56 @@ pub fn revoke(c: &mut Conn, id: &GrantId, reason: &str, now: Time) -> QueryResul
 
 /// Revokes what was granted to a user in a session that ends: everything but what is to outlive it, and what was never redeemed.
 pub fn end_with_session(c: &mut Conn, user: &UserId, session: &SessionId, now: Time) -> QueryResult<()> {
+    revoke_of_session(c, (user, session), true, "signed out", now).map(drop)
+}
+
+/// The session that it was granted in, for the audit.
+pub fn session_of(c: &mut Conn, id: Option<&GrantId>) -> QueryResult<Option<SessionId>> {
+    let Some(id) = id else { return Ok(None) };
+    let session = grants::table.find(id.as_str()).select(grants::session_id).row::<String>(c)?;
+    Ok(session.map(SessionId::from_text))
+}
+
+/// Whose session it was that something was granted in. For administrators, not for requests.
+pub fn owner_in(c: &mut Conn, session: &SessionId) -> QueryResult<Option<UserId>> {
+    let of_session = grants::table.filter(grants::session_id.eq(session.as_str()));
+    let user = of_session.select(grants::user_id).limit(1).row::<String>(c)?;
+    Ok(user.map(UserId::from_text))
+}
+
+/// Revokes what was granted to a user in a session; says how much. `keep_offline` spares what is to outlive the session, once it was
+/// redeemed.
+pub fn revoke_of_session(
+    c: &mut Conn,
+    (user, session): (&UserId, &SessionId),
+    keep_offline: bool,
+    reason: &str,
+    now: Time,
+) -> QueryResult<usize> {
     diesel::update(grants::table)
         .filter(grants::user_id.eq(user.as_str()))
         .filter(grants::session_id.eq(session.as_str()))
         .filter(grants::revoked_at.is_null())
-        .filter(grants::offline.eq(false).or(grants::redeemed_at.is_null()))
-        .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq("signed out")))
+        .filter(
+            grants::offline
+                .eq(false)
+                .or(grants::redeemed_at.is_null())
+                .or((!keep_offline).into_sql::<Bool>()),
+        )
+        .set((grants::revoked_at.eq(now.micros()), grants::revoked_for.eq(reason)))
         .run(c)
-        .map(drop)
+}
+
+/// How much of what was granted to a user in a session is left.
+pub fn standing_in(c: &mut Conn, (user, session): (&UserId, &SessionId), now: Time) -> QueryResult<usize> {
+    let left = grants::table
+        .filter(grants::user_id.eq(user.as_str()))
+        .filter(grants::session_id.eq(session.as_str()))
+        .filter(grants::revoked_at.is_null())
+        .filter(grants::expires_at.gt(now.micros()))
+        .count()
+        .row::<i64>(c)?;
+    Ok(left.and_then(|left| usize::try_from(left).ok()).unwrap_or_default())
 }
 
 pub fn revoke_of_user(c: &mut Conn, user: &UserId, reason: &str, now: Time) -> QueryResult<()> {

@@ -17,10 +17,18 @@ pub struct InteractionRow {
     pub need: String,
     pub then_kind: String,
     pub then_body: String,
-    pub progress: String,
+    pub resting: Resting,
     /// Counts completed steps; a form carries the step it was made for.
     pub step: i64,
     pub asked_at: Time,
+}
+
+/// What rests in an interaction between two steps.
+#[derive(Clone, Debug)]
+pub struct Resting {
+    /// Whom it is about, once that is known.
+    pub user: Option<UserId>,
+    pub progress: String,
 }
 
 /// The most interactions that one source may have open without anybody known in them.
@@ -54,7 +62,8 @@ pub fn open(
             interactions::need.eq(&row.need),
             interactions::then_kind.eq(&row.then_kind),
             interactions::then_body.eq(&row.then_body),
-            interactions::progress.eq(&row.progress),
+            interactions::user_id.eq(row.resting.user.as_ref().map(UserId::as_str)),
+            interactions::progress.eq(&row.resting.progress),
             interactions::step.eq(row.step),
             interactions::asked_at.eq(row.asked_at.micros()),
             interactions::expires_at.eq(expires_at.micros()),
@@ -79,17 +88,18 @@ pub fn load(
             interactions::need,
             interactions::then_kind,
             interactions::then_body,
+            interactions::user_id,
             interactions::progress,
             interactions::step,
             interactions::asked_at,
         ))
-        .row::<(String, String, String, String, i64, i64)>(c)?;
-    Ok(row.map(|(need, then_kind, then_body, progress, step, asked_at)| InteractionRow {
+        .row::<(String, String, String, Option<String>, String, i64, i64)>(c)?;
+    Ok(row.map(|(need, then_kind, then_body, user, progress, step, asked_at)| InteractionRow {
         id: id.clone(),
         need,
         then_kind,
         then_body,
-        progress,
+        resting: Resting { user: user.map(UserId::from_text), progress },
         step,
         asked_at: Time::from_micros(asked_at),
     }))
@@ -97,10 +107,11 @@ pub fn load(
 
 /// Takes the step that `row` was read at. Of two forms sent for one step, one does; the other one's transaction is
 /// [lost](super::lost).
-pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: Time) -> QueryResult<()> {
+pub fn advance(c: &mut Conn, row: &InteractionRow, to: &Resting, expires_at: Time) -> QueryResult<()> {
     let values = (
         interactions::step.eq(row.step + 1),
-        interactions::progress.eq(progress),
+        interactions::user_id.eq(to.user.as_ref().map(UserId::as_str)),
+        interactions::progress.eq(&to.progress),
         interactions::expires_at.eq(expires_at.micros()),
     );
     let as_read = interactions::id.eq(row.id.as_str()).and(interactions::step.eq(row.step));
@@ -114,9 +125,20 @@ pub fn advance(c: &mut Conn, row: &InteractionRow, progress: &str, expires_at: T
 /// Finishes whatever is open in a browser about this user; those of others who are signed in beside them go on.
 pub fn finish_of(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> QueryResult<()> {
     diesel::update(interactions::table)
+        .filter(interactions::user_id.eq(user.as_str()))
         .filter(interactions::browser_id.eq(browser.as_str()))
         .filter(interactions::finished_at.is_null())
-        .filter(interactions::progress.like(format!("%\"user\":\"{user}\"%")))
+        .set(interactions::finished_at.eq(now.micros()))
+        .run(c)
+        .map(drop)
+}
+
+/// Finishes whatever is open about this user, in every browser. Who records a proof holds the user's row until it is written
+/// ([`stays`](super::users::stays)), and is waited for by [`hold`](super::users::hold), so that none is left behind.
+pub fn finish_all(c: &mut Conn, user: &UserId, now: Time) -> QueryResult<()> {
+    diesel::update(interactions::table)
+        .filter(interactions::user_id.eq(user.as_str()))
+        .filter(interactions::finished_at.is_null())
         .set(interactions::finished_at.eq(now.micros()))
         .run(c)
         .map(drop)

@@ -136,6 +136,7 @@ table! {
         asked_at -> BigInt,
         expires_at -> BigInt,
         finished_at -> Nullable<BigInt>,
+        user_id -> Nullable<Text>,
     }
 }
 

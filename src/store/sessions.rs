@@ -294,6 +294,13 @@ pub fn owner(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<Option
     Ok(living(c, session, now)?.map(|living| UserId::from_text(living.user)))
 }
 
+/// Whose session this is or was, and in which browser. For administrators, not for requests.
+pub fn place_of(c: &mut Conn, session: &SessionId) -> QueryResult<Option<(UserId, BrowserId)>> {
+    let row = sessions::table.find(session.as_str()).select((sessions::user_id, sessions::browser_id));
+    let row = row.row::<(String, String)>(c)?;
+    Ok(row.map(|(user, browser)| (UserId::from_text(user), BrowserId::from_text(browser))))
+}
+
 /// Whether it has not been idle for too long either.
 pub fn is_in_use(c: &mut Conn, session: &SessionId, life: SessionLife, now: Time) -> QueryResult<bool> {
     Ok(living(c, session, now)?.is_some_and(|living| living.seen_at > now.minus(life.idle).micros()))

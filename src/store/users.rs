@@ -144,6 +144,20 @@ fn insert_name(c: &mut Conn, id: &UserId, name: &LoginName, kind: &str, now: Tim
         .run(c)
 }
 
+/// The user is enabled until this transaction ends; else nothing is done. Taken before anything else, as by whoever disables them.
+pub fn stays(c: &mut Conn, id: &UserId) -> QueryResult<()> {
+    let enabled = users::table.find(id.as_str()).filter(users::disabled_at.is_null());
+    match enabled.select(users::id).held().row::<String>(c)? {
+        Some(_) => Ok(()),
+        None => super::lost(),
+    }
+}
+
+/// Until this transaction ends, nobody records a proof of this user; whoever is about to is waited for.
+pub fn hold(c: &mut Conn, id: &UserId) -> QueryResult<()> {
+    diesel::update(users::table.find(id.as_str())).set(users::username.eq(users::username)).run(c).map(drop)
+}
+
 /// Disables a user from `at` on, or enables them.
 pub fn set_disabled(c: &mut Conn, id: &UserId, at: Option<Time>) -> QueryResult<()> {
     diesel::update(users::table.find(id.as_str()))

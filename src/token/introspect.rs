@@ -61,7 +61,8 @@ pub async fn revoke(app: &App, caller: Caller<'_>, body: &str) -> Result<(), Tok
             app.store
                 .write(move |c| {
                     revoked_tokens::insert(c, &token.jti, expires_at)?;
-                    audit::append(c, &entry)
+                    let session = grants::session_of(c, token.grant.as_ref())?;
+                    audit::append(c, &session.map_or(entry.clone(), |session| entry.session(&session)))
                 })
                 .await?;
         } else {

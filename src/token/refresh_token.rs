@@ -137,7 +137,7 @@ fn again(
     now: Time,
 ) -> Written<Rotated> {
     let used_at = refresh_tokens::find(c, hash)?.and_then(|found| found.used_at);
-    let recent = used_at.is_some_and(|at| now <= at.plus(LOST_ANSWER));
+    let recent = used_at.is_some_and(|at| at.has_come(now) && now <= at.plus(LOST_ANSWER));
     if recent && refresh_tokens::is_unused(c, &basis.grant.id, generation + 1)? {
         grants::keep(c, &basis.grant.id, answered_until(app, now))?;
         return Ok(Ok((basis, audience, generation + 1)));

@@ -18,6 +18,7 @@ use crate::store::StoreError;
 use crate::store::audit;
 use crate::store::audit::Actor;
 use crate::store::audit::What;
+use crate::store::grants;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -69,7 +70,13 @@ async fn refused(app: &App, token: &AccessToken, source: &str, reason: &str) -> 
     if let (Some(_), Some(sub)) = (&token.grant, text(&token.claims, "sub")) {
         entry = entry.user(&UserId::from_text(sub));
     }
-    app.store.write(move |c| audit::append(c, &entry)).await
+    let grant = token.grant.clone();
+    app.store
+        .write(move |c| {
+            let session = grants::session_of(c, grant.as_ref())?;
+            audit::append(c, &session.map_or(entry.clone(), |session| entry.session(&session)))
+        })
+        .await
 }
 
 fn bearer(header: &str) -> Option<&str> {

@@ -120,8 +120,14 @@ pub async fn change_passkeys(app: Data<App>, request: HttpRequest, body: Bytes) 
         app.master.is_code(field("form"), PURPOSE, &parts)
     });
     let Some((_, session)) = own else {
-        let users = visitor.browser.as_ref().map(forged::users).unwrap_or_default();
-        return forged::refused(&app, &request, users, language::texts(&request).forged_browser).await;
+        let tried = visitor.browser.as_ref().map(|browser| forged::everybody(&app, &request, browser));
+        return forged::refused(
+            &app,
+            &request,
+            tried.unwrap_or_default(),
+            language::texts(&request).forged_browser,
+        )
+        .await;
     };
     let passkey = CredentialId::from_text(field("passkey"));
     let wish = match field("action") {
@@ -132,7 +138,7 @@ pub async fn change_passkeys(app: Data<App>, request: HttpRequest, body: Bytes) 
         "lost" => Wish::Replace { lost: passkey },
         "cancel-recovery" => {
             let source = edge::source(&app, &request);
-            return match recovery::cancel_own(&app, &session.user, &source).await {
+            return match recovery::cancel_own(&app, session, &source).await {
                 Ok(said) => {
                     let user = Some(session.user.clone());
                     done(&app, Done { user, path: account::PASSKEYS, said: Some(said), cookie: None })

@@ -16,6 +16,7 @@ use crate::authorize::answer;
 use crate::authorize::request::AuthorizationRequest;
 use crate::base::id::ClientId;
 use crate::base::id::InteractionId;
+use crate::base::secret::Secret;
 use crate::base::time::Seconds;
 use crate::interaction;
 use crate::interaction::Interaction;
@@ -30,6 +31,7 @@ use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
 use crate::protocol::redirect_uri::ReturnAddress;
 use crate::store::StoreError;
+use crate::store::audit::What;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -58,7 +60,7 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
         Next::Prove { person, step, others, to_enrol } => {
             return shown.prove(person, step, &others, to_enrol);
         }
-        Next::ConfirmMail(person) if interaction.progress.mailed == 0 => {
+        Next::ConfirmMail(person) if interaction.progress.theirs.mailed == 0 => {
             let sent = mail_code::send(&app, &interaction, &person, false).await;
             sent.map(|()| respond::see_other(&format!("/interaction/{id}")).finish())
         }
@@ -123,11 +125,13 @@ pub async fn submit(
         Err(fault) => return respond::fault_page(&app, &request, &fault),
     };
     match submit::submit(&app, &interaction, page, &form).await {
-        Ok(Submitted::Taken) => respond::see_other(&format!("/interaction/{id}")).finish(),
+        Ok(Submitted::Taken(secret)) => back_to(&app, &id, secret),
         Ok(Submitted::Forged) => {
-            let person = interaction.progress.person.as_ref().map(|person| vec![person.user.clone()]);
-            let users = person.unwrap_or_else(|| forged::users(&interaction.browser));
-            forged::refused(&app, &request, users, language::texts(&request).forged_sign_in).await
+            let tried = match interaction.progress.person() {
+                Some(person) => vec![interaction.entry(&app, person, What::Form)],
+                None => forged::everybody(&app, &request, &interaction.browser),
+            };
+            forged::refused(&app, &request, tried, language::texts(&request).forged_sign_in).await
         }
         // Another form was first: the browser looks at what stands now.
         Err(ProveError::Store(StoreError::Lost)) => {
@@ -198,12 +202,17 @@ async fn answer_client(
 
 /// Signed in, and something is left to be asked.
 async fn sign_in(app: &App, interaction: &Interaction) -> Result<HttpResponse, StoreError> {
-    let cookie = settle::sign_in(app, interaction).await?;
-    let mut answer = respond::see_other(&format!("/interaction/{}", interaction.id()));
-    if let Some(secret) = cookie {
+    let secret = settle::sign_in(app, interaction).await?;
+    Ok(back_to(app, interaction.id().as_str(), secret))
+}
+
+/// The dispatcher shows what is next; the browser may have another cookie by then.
+fn back_to(app: &App, id: &str, secret: Option<Secret>) -> HttpResponse {
+    let mut answer = respond::see_other(&format!("/interaction/{id}"));
+    if let Some(secret) = secret {
         answer.cookie(cookie::set(app, &secret));
     }
-    Ok(answer.finish())
+    answer.finish()
 }
 
 async fn end(

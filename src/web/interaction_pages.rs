@@ -237,7 +237,7 @@ impl<'a> Shown<'a> {
 
     fn form(&self, page: Page, why: String) -> Form {
         let interaction = self.interaction;
-        let is_known = interaction.progress.person.is_some();
+        let is_known = interaction.progress.person().is_some();
         // Without a step, no form of it is good.
         let step = interaction.form_step(page).unwrap_or_default();
         Form {

@@ -96,8 +96,14 @@ async fn confirmed(app: &Data<App>, request: &HttpRequest, form: &str) -> HttpRe
     }
     let own = |browser: &Browser| app.master.is_code(field("form"), PURPOSE, &[browser.id.as_str(), query]);
     let Some(browser) = browser.clone().filter(own) else {
-        let users = browser.as_ref().map(forged::users).unwrap_or_default();
-        return forged::refused(app, request, users, language::texts(request).forged_browser).await;
+        let tried = browser.as_ref().map(|browser| forged::everybody(app, request, browser));
+        return forged::refused(
+            app,
+            request,
+            tried.unwrap_or_default(),
+            language::texts(request).forged_browser,
+        )
+        .await;
     };
     let forget = match field("action") {
         "continue" => false,

@@ -3,16 +3,24 @@
 use crate::app::CALLBACK;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
+use crate::audit::entries;
 use crate::browser::Browser;
 use crate::browser::Reply;
+use crate::database::databases;
 use crate::program::Place;
 use crate::relying_party::Request;
+use crate::relying_party::VERIFIER;
+use crate::relying_party::code;
+use crate::relying_party::token;
 use crate::relying_party::tokens;
 use crate::relying_party::userinfo;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
 use stepgate::assurance::factors::SecondFactor;
+use stepgate::base::time::Clock;
+use stepgate::base::time::Seconds;
+use stepgate::store::sweep;
 
 /// What `/token` says to the client `job`.
 async fn asked(place: &Place, secret: &str) -> (u16, Value) {
@@ -149,5 +157,103 @@ fn no_secret_that_a_command_takes_or_makes_is_in_the_audit_the_log_or_an_error()
     let all = format!("{audit}\n{log}\n{complaints}");
     for secret in [&passwords[..], &given, &[totp, &rotated, "qwertyuiop"]].concat() {
         assert!(!all.contains(secret), "{secret} in {all}");
+    }
+}
+
+/// A refresh token that is to outlive its session, one that is not, and the session.
+async fn granted(app: &TestApp, browser: &mut Browser) -> ([String; 2], String) {
+    let mut refresh = Vec::new();
+    let mut sid = String::new();
+    for scope in ["openid offline_access", "openid"] {
+        let request = Request::new().with("client_id", "app").with("scope", scope);
+        let code = code(&browser.open(&request.path()).await);
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("redirect_uri", CALLBACK),
+            ("code_verifier", VERIFIER),
+        ];
+        let bought: Value = serde_json::from_str(&token(app, "app", &form).await.body).unwrap();
+        refresh.push(bought["refresh_token"].as_str().unwrap().to_owned());
+        let claims = app.app.keys.verify(bought["id_token"].as_str().unwrap()).unwrap().claims;
+        sid = claims["sid"].as_str().unwrap().to_owned();
+    }
+    (refresh.try_into().unwrap(), sid)
+}
+
+async fn is_refreshed(app: &TestApp, refresh: &str) -> bool {
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    token(app, "app", &form).await.status == 200
+}
+
+#[tokio::test]
+async fn a_session_that_is_revoked_takes_along_what_was_to_outlive_it_unless_that_is_spared() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        app.client("app", json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
+        let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+        let (mut browser, mut other) =
+            (Browser::signed_in(&app, &ada).await, Browser::signed_in(&app, &ada).await);
+        let ([offline, plain], sid) = granted(&app, &mut browser).await;
+        let ([elsewhere, _], other_sid) = granted(&app, &mut other).await;
+        let page = browser.open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").path()).await;
+        let said = app.says(&["session", "revoke", &sid]);
+        assert_eq!(said, json!({"sid": sid, "lived": true, "grants_ended": 3, "offline_kept": 0}));
+        assert_eq!([is_refreshed(&app, &offline).await, is_refreshed(&app, &plain).await], [false, false]);
+        assert_eq!(
+            browser.open(&Request::new().with("prompt", "none").path()).await.outcome(),
+            "login_required"
+        );
+        assert_eq!(browser.get(&page.path).await.status, 400, "what was open in it");
+        assert!(is_refreshed(&app, &elsewhere).await, "another session");
+
+        let ([offline, plain], _) = granted(&app, &mut other).await;
+        let said = app.says(&["session", "revoke", &other_sid, "--keep-offline"]);
+        assert_eq!(said, json!({"sid": other_sid, "lived": true, "grants_ended": 3, "offline_kept": 2}));
+        assert_eq!([is_refreshed(&app, &offline).await, is_refreshed(&app, &plain).await], [true, false]);
+        // It has ended, and what outlived it is ended by the same command.
+        let said = app.says(&["session", "revoke", &other_sid]);
+        assert_eq!(said, json!({"sid": other_sid, "lived": false, "grants_ended": 2, "offline_kept": 0}));
+        assert!(!is_refreshed(&app, &offline).await);
+        let reasons = entries(&app).await.into_iter().filter(|entry| entry["what"] == "session.revoked");
+        let reasons = reasons.map(|e| json!([e["sub"], e["sid"], e["reason"]])).collect::<Vec<_>>();
+        let line = |sid: &str, reason| json!([ada.id, sid, reason]);
+        assert_eq!(reasons.len(), 3);
+        for expected in [
+            line(&sid, "with offline_access"),
+            line(&other_sid, "offline_access kept"),
+            line(&other_sid, "with offline_access"),
+        ] {
+            assert!(reasons.contains(&expected), "{reasons:?}");
+        }
+        let complaint = app.complains(&["session", "revoke", "nothing"]);
+        assert!(complaint.contains("no session nothing is known"), "{complaint}");
+    }
+}
+
+#[tokio::test]
+async fn what_outlived_a_session_is_ended_by_its_sid_after_a_sign_out_and_after_it_ended_by_itself() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        app.client("app", json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
+        let ada = app.user("ada").await;
+        for ended_by_itself in [false, true] {
+            let mut browser = Browser::signed_in(&app, &ada).await;
+            let ([offline, _], sid) = granted(&app, &mut browser).await;
+            if ended_by_itself {
+                app.clock.advance(8 * 86_400);
+                let now = app.clock.now();
+                while app.app.store.write(move |c| sweep::batch(c, now, Seconds::days(30))).await.unwrap() > 0
+                {
+                }
+            } else {
+                let home = browser.get("/").await;
+                assert_eq!(browser.submit(&home, &[]).await.page(), "logged-out");
+            }
+            assert!(is_refreshed(&app, &offline).await, "it outlives the session");
+            let said = app.says(&["session", "revoke", &sid]);
+            assert_eq!(said["lived"], json!(false));
+            assert!(!is_refreshed(&app, &offline).await);
+        }
     }
 }

@@ -304,7 +304,7 @@ async fn what_a_token_does_not_open_and_forms_from_elsewhere_are_audited() {
     assert_eq!(userinfo(&app, "made up").await.status, 401);
     assert_eq!(added().await, json!([]));
     assert_eq!(browser.submit(&page, &[("form", "forged")]).await.status, 403);
-    assert_eq!(added().await, json!([["form", ada.id, null, "127.0.0.1", "forged"]]));
+    assert_eq!(added().await, json!([["form", ada.id, "rp", "127.0.0.1", "forged"]]));
     let own = browser.get("/account/passkeys").await;
     assert_eq!(browser.submit(&own, &[("form", "forged")]).await.status, 403);
     assert_eq!(added().await, json!([["form", ada.id, null, "127.0.0.1", "forged"]]));
@@ -418,5 +418,59 @@ async fn who_only_names_a_public_client_leaves_no_line_in_the_audit_and_what_was
         for entry in about {
             assert_eq!((&entry["sub"], &entry["client_id"]), (&json!(ada.id), &json!("spa")), "{entry}");
         }
+    }
+}
+
+/// Whoever asks what a session did, or what was tried in it, is told so: from the first proof on.
+#[tokio::test]
+async fn every_line_of_a_person_names_the_session_that_they_are_in_or_come_into() {
+    for database in databases() {
+        let mails = TempDir::new().unwrap();
+        let mail = format!("[mail]\nfolder = {:?}\nfrom = \"login@op.test\"", mails.path());
+        let app = TestApp::on(database, &format!("accounts.create = true\n{mail}")).await;
+        every_flow(&app).await;
+        let all = entries(&app).await;
+        let of_a_person = |entry: &&Value| {
+            entry["sub"].is_string() && (entry["actor"] == "user" || entry["actor"] == "client")
+        };
+        let nameless = all.iter().filter(of_a_person).filter(|entry| entry["sid"].is_null());
+        assert_eq!(nameless.collect::<Vec<_>>(), Vec::<&Value>::new());
+        // The line of the first proof names the session that it opened.
+        let sids = |what: &[&str]| {
+            let of = all.iter().filter(|entry| what.contains(&entry["what"].as_str().unwrap()));
+            of.map(|entry| entry["sid"].as_str().unwrap()).collect::<BTreeSet<_>>()
+        };
+        assert_eq!(sids(&["proof", "account.created"]), sids(&["sign_in"]));
+    }
+}
+
+#[tokio::test]
+async fn what_was_tried_before_a_session_was_there_names_the_session_that_came_of_it() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        app.replace_client("rp", json!({"skip_consent": false})).await;
+        let ada = app.user_with_totp("ada", SecondFactor::SignIn).await;
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&Request::new().path()).await;
+        let page = browser.sign_in(&page, &ada).await;
+        let page = browser.submit(&page, &[("code", "000000")]).await;
+        let page = browser.submit(&page, &[("code", &ada.code(&app))]).await;
+        let bought = tokens(&app, &browser.submit(&page, &[]).await).await;
+        let told =
+            entries(&app).await.into_iter().map(|e| json!([e["what"], e["sub"], e["client_id"], e["sid"]]));
+        let mut told = told.collect::<Vec<_>>();
+        told.sort_by_key(ToString::to_string);
+        let line = |what: &str| json!([what, ada.id, "rp", bought.id_token["sid"]]);
+        let expected =
+            ["authorization", "code.redeemed", "consent", "proof", "proof", "proof", "sign_in"].map(line);
+        assert_eq!(told, expected);
+        // Another session of the same browser and person is another one.
+        let home = browser.get("/").await;
+        browser.submit(&home, &[]).await;
+        let page = browser.open(&Request::new().path()).await;
+        browser.sign_in(&page, &ada).await;
+        let all = entries(&app).await;
+        let proofs = all.iter().filter(|entry| entry["what"] == "proof");
+        assert_eq!(proofs.map(|entry| entry["sid"].to_string()).collect::<BTreeSet<_>>().len(), 2);
     }
 }

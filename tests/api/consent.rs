@@ -1,13 +1,19 @@
 //! What an application gets of somebody's account: asked once, remembered, and told no in good order.
 
+use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::browser::Browser;
+use crate::browser::Reply;
+use crate::database::databases;
 use crate::database::sqlite;
+use crate::passkeys;
 use crate::relying_party::Request;
 use crate::relying_party::error;
 use crate::relying_party::tokens;
 use serde_json::json;
 use stepgate::assurance::factors::SecondFactor;
+use stepgate::base::time::Clock;
+use stepgate::store::credentials;
 
 const MFA: &str = "urn:stepgate:acr:mfa";
 
@@ -95,18 +101,133 @@ async fn where_the_user_is_known_nothing_stands_between_the_proof_and_the_answer
     assert_eq!(now.id_token["auth_time"], now.id_token["iat"]);
 }
 
+/// How old the answer says that the authentication is.
+async fn age(app: &TestApp, reply: &Reply) -> i64 {
+    let answer = tokens(app, reply).await.id_token;
+    answer["iat"].as_i64().unwrap() - answer["auth_time"].as_i64().unwrap()
+}
+
 #[tokio::test]
-async fn a_slow_reader_at_a_sign_in_still_gets_an_answer() {
+async fn a_proof_that_aged_while_its_consent_page_was_read_is_given_once_more_and_consent_is_not() {
+    let cases = [("2", 5), ("60", 61), ("0", 1), ("0", 590)];
+    for (database, (max_age, reading)) in databases().into_iter().chain(databases()).zip(cases) {
+        let app = TestApp::on(database, "").await;
+        app.replace_client("rp", json!({"client_name": "Acme Shop", "skip_consent": false})).await;
+        let ada = app.user("ada").await;
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&Request::new().with("max_age", max_age).path()).await;
+        let page = browser.sign_in(&page, &ada).await;
+        assert_eq!(page.page(), "consent");
+        app.clock.advance(reading);
+        let page = browser.submit(&page, &[]).await;
+        assert_eq!(page.page(), "password", "max_age={max_age}");
+        let reply = browser.submit(&page, &[("password", PASSWORD)]).await;
+        assert_eq!(age(&app, &reply).await, 0);
+        // Approved is approved.
+        let silent = Request::new().with("prompt", "none");
+        assert_eq!(browser.open(&silent.path()).await.outcome(), "code");
+    }
+}
+
+#[tokio::test]
+async fn a_proof_that_is_as_young_as_asked_after_the_consent_page_is_not_given_again() {
+    let app = spawn().await;
+    for (n, (request, reading)) in [
+        (Request::new().with("max_age", "60"), 60),
+        (Request::new().with("max_age", "0"), 0),
+        (Request::new().with("prompt", "login"), 500),
+        (Request::new(), 500),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let user = app.user(&format!("reader{n}")).await;
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&request.path()).await;
+        let page = browser.sign_in(&page, &user).await;
+        assert_eq!(page.page(), "consent");
+        app.clock.advance(reading);
+        let reply = browser.submit(&page, &[]).await;
+        assert_eq!(age(&app, &reply).await, i64::from(reading));
+    }
+}
+
+/// That of the client, and that of a class; where two proofs have to be fresh, both are given once more, and no third time.
+#[tokio::test]
+async fn every_fresh_proof_is_given_once_more_by_the_smallest_age_and_at_most_once() {
+    let both = r#"
+        [[acr]]
+        name = "low"
+        any_of = ["pwd"]
+        [[acr]]
+        name = "both"
+        max_age = "1m"
+        any_of = ["pwd & otp"]
+    "#;
+    for database in databases() {
+        let app = TestApp::on(database, &format!("second_factor_acr = \"both\"\n{both}")).await;
+        app.replace_client("rp", json!({"skip_consent": false, "maximum_age": 300})).await;
+        let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&Request::new().with("acr_values", "both").path()).await;
+        let page = browser.sign_in(&page, &ada).await;
+        let page = browser.submit(&page, &[("code", &ada.code(&app))]).await;
+        assert_eq!(page.page(), "consent");
+        app.clock.advance(61);
+        let page = browser.submit(&page, &[]).await;
+        assert_eq!(page.page(), "password");
+        let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+        assert_eq!(page.page(), "totp");
+        // Slow once more: what was given after the consent is the last thing that she did.
+        app.clock.advance(90);
+        let reply = browser.submit(&page, &[("code", &ada.code(&app))]).await;
+        assert_eq!(age(&app, &reply).await, 90);
+    }
+}
+
+#[tokio::test]
+async fn who_declines_to_prove_it_once_more_is_told_so_and_stays_signed_in() {
     let app = spawn().await;
     let ada = app.user("ada").await;
     let mut browser = Browser::new(&app);
-    let page = browser.open(&Request::new().with("max_age", "60").path()).await;
+    let page = browser.open(&Request::new().with("max_age", "2").path()).await;
     let page = browser.sign_in(&page, &ada).await;
-    app.clock.advance(300);
-    // The proof was given in this interaction; the tokens say when.
-    let answer = tokens(&app, &browser.submit(&page, &[]).await).await;
-    let age = answer.id_token["iat"].as_i64().unwrap() - answer.id_token["auth_time"].as_i64().unwrap();
-    assert_eq!(age, 300);
+    app.clock.advance(5);
+    let page = browser.submit(&page, &[]).await;
+    assert_eq!(error(&browser.submit(&page, &[("action", "decline")]).await), "access_denied");
+    assert_eq!(browser.open(&Request::new().with("prompt", "none").path()).await.outcome(), "code");
+}
+
+/// Ada says yes; then nothing of hers is left that she could go on with, and Bob signs in on the page.
+#[tokio::test]
+async fn an_approval_is_worth_nothing_once_somebody_else_goes_on_with_the_page() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (ada, _, mut phone) = passkeys::with_passkey(&app, "ada").await;
+        let bob = app.user("bob").await;
+        app.replace_client("rp", json!({"skip_consent": false})).await;
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&Request::new().path()).await;
+        let page = browser.tap(&page, &mut phone).await;
+        assert_eq!(page.page(), "consent");
+        let form = page.hidden_fields();
+        let mut form = form.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>();
+        form.push(("action", "continue"));
+        let approved = browser.post(&page.form_action(), &form).await;
+        let id = ada.id.clone();
+        let now = app.clock.now();
+        let lose = move |c: &mut _| {
+            credentials::of_user(c, &id)?
+                .iter()
+                .try_for_each(|factor| credentials::take_away(c, &id, &factor.id, now).map(drop))
+        };
+        app.app.store.write(lose).await.unwrap();
+        let page = browser.follow(approved).await;
+        assert_eq!(page.page(), "login");
+        let page = browser.sign_in(&page, &bob).await;
+        assert_eq!(page.page(), "consent", "Bob was never asked");
+        assert_eq!(error(&browser.submit(&page, &[("action", "decline")]).await), "access_denied");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::app::TestUser;
 use crate::browser::Browser;
+use crate::database::databases;
 use crate::relying_party::Request;
 use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
@@ -153,9 +154,7 @@ async fn a_factor_that_goes_while_its_proof_waits_proves_nothing() {
     let proved = browser.post(&page.form_action(), &fields).await;
     app.command(&["user", "reset-mfa", "ada"], "");
     let page = browser.follow(proved).await;
-    assert_eq!(page.page(), "enrol-passkey", "the code proves nothing any more");
-    let reply = browser.submit(&page, &[("action", "decline")]).await;
-    assert_eq!(error(&reply), "unmet_authentication_requirements");
+    assert_eq!(page.status, 400, "the page is over");
 }
 
 #[tokio::test]
@@ -201,8 +200,9 @@ async fn a_clock_that_goes_back_brings_nothing_back() {
     let page = stage.browser.submit(&page, &[("password", PASSWORD)]).await;
     let page = stage.browser.submit(&page, &[("code", &shown)]).await;
     assert_eq!(page.page(), "totp", "a step that was spent stays spent");
-    // And nothing is stated to have happened later than now.
-    let answer = stage.browser.open(&Request::new().path()).await;
+    // What was shown by the wrong clock is shown once more, and nothing is stated to have happened later than now.
+    let page = stage.browser.open(&Request::new().path()).await;
+    let answer = stage.browser.submit(&page, &[("password", PASSWORD)]).await;
     let tokens = crate::relying_party::tokens(&stage.app, &answer).await;
     assert!(tokens.id_token["auth_time"].as_i64() <= tokens.id_token["iat"].as_i64());
 }
@@ -255,4 +255,112 @@ async fn a_refresh_token_that_is_not_to_outlive_its_session_ends_with_it_when_id
     assert_eq!(introspect(&app, "app", &next).await, json!({"active": false}));
     let form = [("grant_type", "refresh_token"), ("refresh_token", next.as_str())];
     assert_eq!(token(&app, "app", &form).await.status, 400);
+}
+
+/// The password is done, the code is open; in a second browser she is signed in, and a code is asked for.
+async fn half_signed_in(app: &TestApp, ada: &TestUser) -> [(Browser, crate::browser::Reply); 2] {
+    let mut signed_in = Browser::signed_in_at(app, ada, "plain").await;
+    let step_up = signed_in.open(&Request::new().with("acr_values", MFA).path()).await;
+    assert_eq!(step_up.page(), "totp");
+    let mut half = Browser::new(app);
+    let page = half.open(&Request::new().with("acr_values", MFA).path()).await;
+    let page = half.sign_in(&page, ada).await;
+    assert_eq!(page.page(), "totp");
+    [(signed_in, step_up), (half, page)]
+}
+
+#[tokio::test]
+async fn half_a_sign_in_ends_with_every_command_that_ends_what_its_user_had() {
+    for commands in [
+        &[&["user", "disable", "ada"][..], &["user", "enable", "ada"]][..],
+        &[&["user", "set-password", "ada", "--password-stdin"]],
+        &[&["user", "reset-mfa", "ada"]],
+        &[&["user", "delete", "ada"]],
+    ] {
+        for database in databases() {
+            let app = TestApp::on(database, "").await;
+            let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+            let bob = app.user_with_totp("bob", SecondFactor::SignIn).await;
+            let mut of_bob = Browser::new(&app);
+            let bobs = of_bob.open(&Request::new().path()).await;
+            let bobs = of_bob.sign_in(&bobs, &bob).await;
+            let open = half_signed_in(&app, &ada).await;
+            for command in commands {
+                app.command(command, "another horse battery");
+            }
+            for (mut browser, page) in open {
+                assert_eq!(browser.get(&page.path).await.status, 400, "{commands:?}");
+                let reply = browser.submit(&page, &[("code", &ada.code(&app))]).await;
+                assert_eq!((reply.status.as_u16(), reply.page().as_str()), (400, "error"), "{commands:?}");
+            }
+            let reply = of_bob.submit(&bobs, &[("code", &bob.code(&app))]).await;
+            assert_eq!(reply.outcome(), "code", "nobody else's page ends: {commands:?}");
+        }
+    }
+}
+
+/// `age` seconds ago, by a clock that was an hour ahead, and is right now.
+async fn proved_by_a_wrong_clock(app: &TestApp, age: u32) -> (TestUser, Browser) {
+    let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+    app.clock.advance(3600);
+    let browser = Browser::signed_in(app, &ada).await;
+    app.clock.advance(age);
+    app.clock.set_back(3600);
+    (ada, browser)
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_makes_no_old_proof_fresh() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (_, mut browser) = proved_by_a_wrong_clock(&app, 600).await;
+        for request in [Request::new().with("max_age", "60"), Request::new()] {
+            let silent = request.clone().with("prompt", "none");
+            assert_eq!(error(&browser.open(&silent.path()).await), "login_required");
+            let page = browser.open(&request.path()).await;
+            assert_eq!(page.page(), "password");
+            assert!(!page.body.contains("0 seconds ago"), "{page:?}");
+        }
+        // Nor is it enough for a change of the account.
+        assert_eq!(browser.open("/account/password").await.page(), "password");
+        // What is shown now counts beside it.
+        let page = browser.open(&Request::new().with("max_age", "60").path()).await;
+        let answer = browser.submit(&page, &[("password", PASSWORD)]).await;
+        let tokens = crate::relying_party::tokens(&app, &answer).await;
+        assert_eq!(tokens.id_token["auth_time"], app.clock.now().unix_seconds());
+        app.clock.advance(59);
+        let again = Request::new().with("max_age", "60").with("prompt", "none");
+        assert_eq!(browser.open(&again.path()).await.outcome(), "code");
+    }
+}
+
+#[tokio::test]
+async fn proofs_of_a_clock_that_was_ahead_do_not_push_out_those_of_now() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    app.clock.advance(3600);
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    for _ in 0..20 {
+        app.clock.advance(1);
+        let page = browser.open(&Request::new().with("prompt", "login").path()).await;
+        assert_eq!(browser.submit(&page, &[("password", PASSWORD)]).await.outcome(), "code");
+    }
+    app.clock.set_back(3600);
+    app.clock.advance(1000);
+    let page = browser.open(&Request::new().path()).await;
+    let answer = browser.submit(&page, &[("password", PASSWORD)]).await;
+    crate::relying_party::tokens(&app, &answer).await;
+    assert_eq!(browser.open(&Request::new().with("prompt", "none").path()).await.outcome(), "code");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_a_little_behind_hides_no_proof() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let mut browser = Browser::signed_in(&app, &ada).await;
+    app.clock.set_back(60);
+    let silent = Request::new().with("prompt", "none").with("max_age", "1");
+    assert_eq!(browser.open(&silent.path()).await.outcome(), "code");
+    app.clock.set_back(1);
+    assert_eq!(error(&browser.open(&silent.path()).await), "login_required");
 }

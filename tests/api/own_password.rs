@@ -148,3 +148,49 @@ async fn who_has_only_a_passkey_gives_themself_a_password_with_it() {
     assert_eq!(page.page(), "account-passkeys", "{page:?}");
     assert_eq!(tried(&app, NEW).await, "code");
 }
+
+/// `thief` has the cookie that the browser had before.
+async fn is_out(thief: &mut Browser) {
+    let silent = Request::new().with("prompt", "none");
+    assert_eq!(thief.open(&silent.path()).await.outcome(), "login_required");
+    assert_eq!(thief.open("/account/passkeys").await.page(), "login");
+}
+
+#[tokio::test]
+async fn who_changes_what_they_sign_in_with_has_another_cookie_though_nothing_had_to_be_shown() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user("ada").await;
+        let mut browser = Browser::signed_in(&app, &ada).await;
+        // The password was given a moment ago: nothing is asked for.
+        let mut thief = browser.clone();
+        let page = browser.open(PATH).await;
+        assert_eq!(page.page(), "account-password");
+        let page = browser.submit(&page, &[("password", NEW)]).await;
+        assert_eq!(page.page(), "account-passkeys", "{page:?}");
+        is_out(&mut thief).await;
+
+        let mut phone = crate::authenticator::Authenticator::new(crate::app::ISSUER);
+        let mut thief = browser.clone();
+        let page = browser.submit(&page, &[]).await;
+        assert_eq!(page.page(), "enrol-passkey");
+        let page = browser.tap(&page, &mut phone).await;
+        // From the moment that it is there, whatever the person does next.
+        assert_eq!(page.page(), "recovery-codes");
+        is_out(&mut thief).await;
+        let mut thief = browser.clone();
+        assert_eq!(browser.submit(&page, &[]).await.page(), "account-passkeys");
+        is_out(&mut thief).await;
+
+        // Shown at the first change; the others need nothing more.
+        for fields in
+            [&[("action", "codes")][..], &[("action", "rename"), ("label", "Phone")], &[("action", "remove")]]
+        {
+            crate::passkeys::change(&mut browser, &mut phone, &[("action", "rename"), ("label", "Mine")])
+                .await;
+            let mut thief = browser.clone();
+            crate::passkeys::change(&mut browser, &mut phone, fields).await;
+            is_out(&mut thief).await;
+        }
+    }
+}

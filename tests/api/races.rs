@@ -19,7 +19,9 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use stepgate::assurance::factors::SecondFactor;
 use stepgate::base::time::Clock;
+use stepgate::store::interactions;
 use stepgate::store::sessions;
+use stepgate::store::users;
 
 #[tokio::test]
 async fn of_fifty_redemptions_one_gets_tokens_which_the_replays_revoke() {
@@ -160,6 +162,34 @@ async fn after_a_revocation_was_answered_no_token_of_the_family_is_active() {
             for token in [&bought, &new].iter().filter_map(|tokens| tokens["access_token"].as_str()) {
                 assert_eq!(introspect(&app, "app", token).await, serde_json::json!({"active": false}));
             }
+        }
+    }
+}
+
+/// The password is verified, and the user is disabled before or after that is written down.
+#[tokio::test]
+async fn a_proof_that_races_with_a_user_being_disabled_leaves_no_page_open() {
+    for database in databases() {
+        let name = database.name;
+        let app = TestApp::on(database, "").await;
+        let ada = app.user_with_totp("ada", SecondFactor::SignIn).await;
+        for _ in 0..15 {
+            let mut browser = Browser::new(&app);
+            let page = browser.open(&Request::new().path()).await;
+            let (form, action) = (page.hidden_fields(), page.form_action());
+            let mut form = form.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>();
+            form.extend([("username", "ada"), ("password", PASSWORD), ("action", "continue")]);
+            let (id, now) = (ada.id.clone(), app.clock.now());
+            let disable = app.app.store.write(move |c| {
+                users::set_disabled(c, &id, Some(now))?;
+                interactions::finish_all(c, &id, now)
+            });
+            let (proved, disabled) = tokio::join!(browser.post(&action, &form), disable);
+            disabled.unwrap();
+            let id = ada.id.clone();
+            app.app.store.write(move |c| users::set_disabled(c, &id, None)).await.unwrap();
+            let stands = browser.follow(proved).await.page();
+            assert!(["login", "error"].contains(&stands.as_str()), "{name}: {stands}");
         }
     }
 }

@@ -68,17 +68,17 @@ pub async fn replace(
     assert_eq!(page.page(), "recovery");
     let page = browser.submit(&page, &[("code", code)]).await;
     assert_eq!(page.page(), "mail-code", "{page:?}");
-    let page = browser.submit(&page, &[("code", &mailed_code(app, &page, 1))]).await;
+    let page = browser.submit(&page, &[("code", &mailed_code(app, &owner.user, &page, 1))]).await;
     assert_eq!(page.page(), "enrol-passkey", "{page:?}");
     let page = browser.tap(&page, replacement).await;
     (browser, page)
 }
 
 /// The code that was mailed for this page, in the mail of this number.
-pub fn mailed_code(app: &TestApp, page: &Reply, mail: u32) -> String {
+pub fn mailed_code(app: &TestApp, user: &TestUser, page: &Reply, mail: u32) -> String {
     let form = page.form_action();
     let id = form.split('/').nth(2).unwrap();
-    mail_code::code(&app.app.master, &InteractionId::parse(id).unwrap(), mail).unwrap()
+    mail_code::code(&app.app.master, &InteractionId::parse(id).unwrap(), &user.id, mail).unwrap()
 }
 
 /// Whether this passkey signs in.
@@ -255,7 +255,7 @@ async fn a_lost_authenticator_app_is_no_proof_for_its_own_replacement() {
     assert_eq!(denied.status, 403, "there is nothing beside it");
     let page = browser.submit(&page, &[("action", "codes")]).await;
     let page = browser.submit(&page, &[("code", &ada.code(&app))]).await;
-    let page = browser.submit(&page, &[("code", &mailed_code(&app, &page, 1))]).await;
+    let page = browser.submit(&page, &[("code", &mailed_code(&app, &ada, &page, 1))]).await;
     let codes = codes_on(&page);
     let page = browser.submit(&page, &[]).await;
     let page = browser.submit(&page, &[("action", "lost")]).await;
@@ -263,7 +263,7 @@ async fn a_lost_authenticator_app_is_no_proof_for_its_own_replacement() {
     assert_eq!(page.page(), "recovery");
     assert!(!page.body.contains("other-way"), "{page:?}");
     let page = browser.submit(&page, &[("code", &codes[0])]).await;
-    let page = browser.submit(&page, &[("code", &mailed_code(&app, &page, 1))]).await;
+    let page = browser.submit(&page, &[("code", &mailed_code(&app, &ada, &page, 1))]).await;
     assert_eq!(page.page(), "enrol-totp");
     let secret = page.between("class=\"secret\">", "<");
     let code = code_of(&secret, stepgate::base::time::Clock::now(app.clock.as_ref()));

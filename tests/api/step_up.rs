@@ -310,8 +310,10 @@ async fn what_is_required_follows_from_the_factors_at_the_answer_and_not_at_the_
     let totp = second.sign_in(&totp, &ada).await;
     assert_eq!(totp.page(), "totp");
     app.command(&["user", "reset-mfa", "ada"], "");
-    // Taken away between page and answer: the password is all that she has, and no more is said of it.
-    for reply in [browser.sign_in(&login, &ada).await, second.submit(&totp, &[("code", "000000")]).await] {
+    // Taken away between page and answer: what was open about her is over; the password is all that she has, and no more is said of it.
+    assert_eq!(second.submit(&totp, &[("code", "000000")]).await.status, 400);
+    let again = second.open(&Request::new().path()).await;
+    for reply in [browser.sign_in(&login, &ada).await, second.sign_in(&again, &ada).await] {
         let token = tokens(&app, &reply).await.id_token;
         assert_eq!((&token["acr"], &token["amr"]), (&json!("urn:stepgate:acr:pwd"), &json!(["pwd"])));
     }

@@ -106,6 +106,22 @@ async fn after_ten_seconds_a_repeat_is_reuse() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_that_was_used_by_a_clock_that_was_ahead_was_not_used_a_moment_ago() {
+    for (ahead, expected) in [(60, "again"), (61, "invalid_grant")] {
+        let app = TestApp::spawn().await;
+        let (_, first) = first_tokens(&app, json!({}), "openid").await;
+        app.clock.advance(ahead);
+        let second = refresh(&app, text(&first, "refresh_token")).await;
+        app.clock.set_back(ahead);
+        let repeated = refresh(&app, text(&first, "refresh_token")).await;
+        match expected {
+            "again" => assert_eq!(repeated["refresh_token"], second["refresh_token"]),
+            error => assert_eq!(repeated["error"], error),
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_twenty_refreshes_at_once_all_get_the_one_successor() {
     for database in databases() {
         let app = TestApp::on(database, "").await;

@@ -247,6 +247,8 @@ fn wish() -> impl Strategy<Value = Wish> {
         Some("none"),
         Some("login"),
         Some("login"),
+        Some("consent"),
+        Some("consent"),
         Some("select_account"),
     ]);
     let max_age = select(vec![None, None, Some(0), Some(60), Some(300), Some(3_600)]);

@@ -34,6 +34,9 @@ pub struct Tab {
     /// What a passkey last answered here.
     pub answered: Option<Answered>,
     declined: bool,
+    /// The application asks for consent (`prompt=consent`); when its person has given it.
+    pub wants_consent: bool,
+    consented: Option<i64>,
     pages: Vec<Reply>,
     pub open: bool,
     /// When its time was seen to be over. If the clock is set back, it may be open again until then.
@@ -49,6 +52,8 @@ pub enum Asks {
 }
 
 const STEP: i64 = 30;
+/// No tab: a proof that counts by its age alone.
+const BEFORE: usize = usize::MAX - 1;
 
 impl Tab {
     pub fn new(browser: usize, asks: Asks, need: Need, person: Option<usize>, path: &str) -> Self {
@@ -62,10 +67,24 @@ impl Tab {
             chosen: None,
             answered: None,
             declined: false,
+            wants_consent: false,
+            consented: None,
             pages: Vec::new(),
             open: true,
             ran_out: None,
         }
+    }
+
+    /// What was proved here before the consent is as old as it is: consent is no reason to let it pass.
+    fn as_of_consent(&self, need: &Need, proofs: &[Proof], tab: usize) -> (Need, Vec<Proof>) {
+        let Some(consented) = self.consented else { return (need.clone(), proofs.to_vec()) };
+        let aged = |proof: &Proof| proof.tab == tab && proof.at < consented;
+        if !proofs.iter().any(aged) {
+            return (need.clone(), proofs.to_vec());
+        }
+        let here = proofs.iter().filter(|proof| !need.anew || proof.tab == tab);
+        let proofs = here.map(|proof| if aged(proof) { Proof { tab: BEFORE, ..*proof } } else { *proof });
+        (Need { anew: false, ..need.clone() }, proofs.collect())
     }
 
     pub fn end(&mut self) {
@@ -128,6 +147,12 @@ impl World {
             ("account-password", Some(person)) if with != With::Wrong => {
                 let password = self.people[person].next_password();
                 let reply = self.browsers[browser].submit(&page, &[("password", &password)]).await;
+                self.landed(tab, reply).await;
+            }
+            ("consent", Some(_)) if with != With::Wrong => {
+                self.tabs[tab].consented = Some(self.now());
+                self.count("consent given");
+                let reply = self.browsers[browser].submit(&page, &[]).await;
                 self.landed(tab, reply).await;
             }
             ("passkey", Some(person)) => self.prove_with_passkey(tab, &page, with, person).await,
@@ -218,7 +243,7 @@ impl World {
         let known = ["password", "totp", "passkey", "recovery"].contains(&page.page().as_str());
         let this = &mut self.tabs[tab];
         if action == "other-account" && (page.page() == "login" || known && this.need.subject.is_none()) {
-            (this.person, this.chosen) = (None, None);
+            (this.person, this.chosen, this.consented) = (None, None, None);
             this.proofs.clear();
         }
         self.landed(tab, reply).await;
@@ -313,6 +338,9 @@ impl World {
             let at = self.now();
             self.given.push((user, method, at));
             let this = &mut self.tabs[tab];
+            if this.person != Some(user) {
+                this.consented = None;
+            }
             this.person = Some(user);
             this.proofs.push(Proof { factor, at, tab });
         } else {
@@ -351,6 +379,11 @@ impl World {
             (false, 200) => {
                 assert!(stands, "a page of what is over: {reply:?}");
                 this.open = true;
+                // Whoever says no stays signed in.
+                if reply.page() == "consent" && !this.proofs.is_empty() {
+                    self.settled(tab);
+                    self.tabs[tab].proofs.clear();
+                }
                 self.page_is_right(tab, &reply);
                 self.tabs[tab].pages.push(reply);
             }
@@ -375,8 +408,12 @@ impl World {
             assert!(this.need.subject.is_none_or(|subject| subject == person), "{:?}", this.need);
         }
         let Some(person) = this.person else { return };
+        if name == "consent" {
+            assert!(this.wants_consent && this.consented.is_none(), "nobody asks for consent: {page:?}");
+            return;
+        }
         let (proofs, two) = (self.proofs(this.browser, person, Some(tab)), self.people[person].two());
-        let need = self.need(tab);
+        let (need, proofs) = this.as_of_consent(&self.need(tab), &proofs, tab);
         let proved = match this.declined || !self.in_reach(person, &need, &proofs) {
             true => need.stated(&proofs, two, Some(tab), self.now()),
             false => need.strictly_stated(&proofs, two, Some(tab), self.now()),
@@ -401,7 +438,8 @@ impl World {
         assert!(need.subject.is_none_or(|subject| subject == user), "an answer about another one: {need:?}");
         assert!(self.people[user].enabled, "an answer about somebody who is disabled");
         let proofs = self.proofs(browser, user, Some(tab));
-        let statement = need.stated(&proofs, self.people[user].two(), Some(tab), now);
+        let (asked, young) = self.tabs[tab].as_of_consent(&need, &proofs, tab);
+        let statement = asked.stated(&young, self.people[user].two(), Some(tab), now);
         let statement = statement.unwrap_or_else(|| panic!("an answer to {need:?}, proved is {proofs:?}"));
         let session = self.session(browser, user).unwrap_or_else(|| {
             let own = self.sessions.iter_mut().filter(|s| s.browser == browser && s.user == user);

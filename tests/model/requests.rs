@@ -37,8 +37,8 @@ impl World {
         let need = need(wish, subject, self.policy);
         let who = self.who(browser, &need, wish);
         let statement = match who {
-            Who::Known(user) => self.silently(browser, user, &need),
-            Who::Nobody | Who::Unclear => None,
+            Who::Known(user) if wish.prompt != Some("consent") => self.silently(browser, user, &need),
+            Who::Known(_) | Who::Nobody | Who::Unclear => None,
         };
         let signed_in = self.signed_in(browser);
         let reply = self.send(browser, wish).await;
@@ -82,6 +82,7 @@ impl World {
                 let asks = Asks::Client(wish.client, wish.client == 1 && wish.offline);
                 self.tabs.push(Tab::new(browser, asks, need, person, &reply.path));
                 let tab = self.tabs.len() - 1;
+                self.tabs[tab].wants_consent = wish.prompt == Some("consent");
                 self.landed(tab, reply).await;
                 Some(tab)
             }

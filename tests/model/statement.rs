@@ -159,7 +159,7 @@ impl Need {
         let fresh = self.max_age.into_iter().chain(*max_age).min();
         let mut best = None::<Statement>;
         for combination in *any_of {
-            for given in ways(combination, proofs) {
+            for given in ways(combination, proofs, now) {
                 let pairs = || combination.iter().map(|(_, age)| *age).zip(&given);
                 let timely = |(age, proof): (Age, &Proof)| {
                     let oldest = if age == Age::Fresh { fresh } else { Some(HELD) };
@@ -181,10 +181,15 @@ impl Need {
     }
 }
 
-fn ways(combination: &[(Method, Age)], proofs: &[Proof]) -> Vec<Vec<Proof>> {
+/// A proof of a later moment was given by a clock that was wrong, and is none until then.
+const AHEAD: i64 = 60;
+
+fn ways(combination: &[(Method, Age)], proofs: &[Proof], now: i64) -> Vec<Vec<Proof>> {
     let Some(((first, _), rest)) = combination.split_first() else { return vec![vec![]] };
-    let fitting = proofs.iter().filter(|proof| proof.factor.method == *first);
-    fitting.flat_map(|proof| ways(rest, proofs).into_iter().map(|way| [vec![*proof], way].concat())).collect()
+    let fitting = proofs.iter().filter(|proof| proof.factor.method == *first && proof.at <= now + AHEAD);
+    fitting
+        .flat_map(|proof| ways(rest, proofs, now).into_iter().map(|way| [vec![*proof], way].concat()))
+        .collect()
 }
 
 fn amr(combination: Combination) -> Vec<&'static str> {

@@ -237,7 +237,7 @@ impl World {
 
     /// As long as pages come and nothing is wrong.
     pub async fn fill_to_the_end(&mut self, tab: usize, with: With, who: usize) {
-        for _ in 0..6 {
+        for _ in 0..8 {
             if self.tabs[tab].open {
                 self.fill_tab(tab, with, who).await;
             }
@@ -318,6 +318,7 @@ impl World {
                     return;
                 }
                 self.app.command(&["user", "reset-mfa", &name], "");
+                self.pages_end_of(user);
                 self.loses(user, |method| method != Method::Pwd);
             }
             Command::GiveTotp => {
@@ -348,7 +349,13 @@ impl World {
             .for_each(|grant| grant.revoked = true);
     }
 
+    /// In every browser.
+    fn pages_end_of(&mut self, user: usize) {
+        self.tabs.iter_mut().filter(|tab| tab.person == Some(user)).for_each(Tab::end);
+    }
+
     fn end_everything_of(&mut self, user: usize) {
+        self.pages_end_of(user);
         self.sessions.iter_mut().filter(|session| session.user == user).for_each(|s| s.ended = true);
         self.grants.iter_mut().filter(|grant| grant.user == user).for_each(|grant| grant.revoked = true);
     }

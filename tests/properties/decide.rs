@@ -110,6 +110,18 @@ proptest! {
         }
     }
 
+    /// A clock was set back since.
+    #[test]
+    fn what_is_more_than_a_minute_to_come_proves_nothing_and_hides_nothing(seed: u64) {
+        let world = World::from_seed(seed);
+        let come = |event: &&Event| event.at <= NOW.plus(Seconds(60));
+        let come = world.events.iter().filter(come).cloned().collect::<Vec<_>>();
+        match come.is_empty() {
+            true => prop_assert!(!matches!(world.decide(), Decision::Satisfied(_))),
+            false => prop_assert_eq!(world.decide(), world.decide_with(&come)),
+        }
+    }
+
     #[test]
     fn a_wish_for_classes_that_nobody_knows_is_decided_like_no_wish(seed: u64) {
         let mut world = World::from_seed(seed);

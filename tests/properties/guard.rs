@@ -120,7 +120,7 @@ fn step(world: &World, task: Option<Task>, need: Need, policy: &Policy) -> Next 
         language: None,
     };
     let person = Person { user: world.account.user.clone(), username: "ada".into() };
-    let progress = Progress { person: Some(person), ..Progress::default() };
+    let progress = Progress::about(Some(person));
     let stand = Stand {
         events: &world.events,
         account: Some(&world.account),

@@ -189,11 +189,14 @@ fn fits(world: &World, class: &Class, proof: &Proof, event: &Event) -> bool {
     let old_enough = proof.aged.is_none_or(|least| {
         event.at.unix_seconds() - event.factor_enrolled_at.unix_seconds() >= i64::from(least.0)
     });
+    // A minute is the difference of two clocks; more is a clock that was set back since.
+    let has_come = age >= -60;
     let timely = here || (!world.need.anew && limit.is_none_or(|limit| age <= limit));
     proof.method == event.method
         && (event.uv || !proof.uv)
         && (event.device_bound || !proof.device_bound)
         && (event.attested || !proof.attested)
         && old_enough
+        && has_come
         && timely
 }

@@ -154,7 +154,11 @@ fn event(dice: &mut Dice, account: &Account, here: Option<&InteractionId>, n: us
     }
     let factor = dice.pick(&account.factors);
     let ages = [0, 30, 60, 61, 500, 601, 3600, 43_200, 43_201, 90_000];
-    let at = NOW.minus(Seconds(dice.pick(&ages)));
+    // Now and then of a clock that was ahead.
+    let at = match dice.one_in(6) {
+        true => NOW.plus(Seconds(dice.pick(&[1, 60, 61, 3600]))),
+        false => NOW.minus(Seconds(dice.pick(&ages))),
+    };
     let given_here = here.filter(|_| dice.one_in(4)).cloned();
     let interaction = given_here.unwrap_or_else(|| InteractionId::from_text("earlier"));
     Some(proof(&factor, interaction, at, &format!("event{n}")))

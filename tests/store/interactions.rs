@@ -7,11 +7,15 @@ use std::time::Duration;
 use std::time::Instant;
 use stepgate::base::id::BrowserId;
 use stepgate::base::id::InteractionId;
+use stepgate::base::id::UserId;
+use stepgate::base::secret::Secret;
 use stepgate::base::time::Seconds;
 use stepgate::base::time::Time;
 use stepgate::store::Store;
 use stepgate::store::interactions;
 use stepgate::store::interactions::InteractionRow;
+use stepgate::store::interactions::Resting;
+use stepgate::store::sessions;
 use stepgate::store::statement::Statement;
 
 fn row(id: &str) -> InteractionRow {
@@ -20,7 +24,7 @@ fn row(id: &str) -> InteractionRow {
         need: "{}".into(),
         then_kind: "authorize".into(),
         then_body: "{}".into(),
-        progress: "{}".into(),
+        resting: Resting { user: None, progress: "{}".into() },
         step: 0,
         asked_at: NOW,
     }
@@ -59,7 +63,10 @@ async fn of_fifty_forms_for_one_step_one_takes_it_and_an_interaction_finishes_on
             let store = db.store.clone();
             async move {
                 store
-                    .write(move |c| interactions::advance(c, &row("i1"), &format!("{{\"n\":{n}}}"), END))
+                    .write(move |c| {
+                        let to = Resting { user: None, progress: format!("{{\"n\":{n}}}") };
+                        interactions::advance(c, &row("i1"), &to, END)
+                    })
                     .await
                     .is_ok()
             }
@@ -117,5 +124,48 @@ async fn what_a_source_has_finished_makes_its_next_sign_in_no_dearer() {
         let (busy, quiet) =
             (cost_of_opening(&db.store, "10.0.0.1").await, cost_of_opening(&db.store, "10.0.0.2").await);
         assert!(busy < quiet * 4, "{}: {busy:?}, elsewhere {quiet:?}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn what_is_open_about_a_user_ends_in_one_browser_or_in_all_and_nothing_of_others() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        let open = |id: &'static str, browser: &'static str, user: Option<&'static str>| {
+            let resting = Resting { user: user.map(UserId::from_text), progress: "{}".into() };
+            let row = InteractionRow { resting, ..row(id) };
+            db.store.write(move |c| {
+                let browser = BrowserId::from_text(browser);
+                if browser.as_str() == "b2" && id == "far" {
+                    sessions::insert_browser(c, &browser, &Secret::presented("two").hash(), END)?;
+                }
+                interactions::open(c, &row, &browser, None, END)
+            })
+        };
+        for (id, browser, user) in [
+            ("here", "b1", Some("u1")),
+            ("far", "b2", Some("u1")),
+            ("anybody's", "b1", None),
+            ("another's", "b2", Some("u2")),
+        ] {
+            assert!(open(id, browser, user).await.unwrap());
+        }
+        let left = async || {
+            let load = |c: &mut _| {
+                let of = [("here", "b1"), ("far", "b2"), ("anybody's", "b1"), ("another's", "b2")];
+                of.into_iter()
+                    .map(|(id, browser)| {
+                        let (id, browser) = (InteractionId::from_text(id), BrowserId::from_text(browser));
+                        interactions::load(c, &id, &browser, NOW).map(|row| row.is_some())
+                    })
+                    .collect::<Result<Vec<_>, _>>()
+            };
+            db.store.read(load).await.unwrap()
+        };
+        let (user, browser) = (UserId::from_text("u1"), BrowserId::from_text("b1"));
+        db.store.write(move |c| interactions::finish_of(c, &browser, &user, NOW)).await.unwrap();
+        assert_eq!(left().await, [false, true, true, true], "{}", db.name);
+        db.store.write(|c| interactions::finish_all(c, &UserId::from_text("u1"), NOW)).await.unwrap();
+        assert_eq!(left().await, [false, false, true, true], "{}", db.name);
     }
 }

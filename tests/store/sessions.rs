@@ -51,7 +51,7 @@ pub async fn signed_in(store: &Store) {
             sessions::insert_browser(c, &browser, &cookie("one"), NOW.plus(LIFE.whole))?;
             let session = SessionId::from_text("s1");
             sessions::open(c, &session, (&browser, &UserId::from_text("u1")), LIFE, NOW)?;
-            events::append(c, &session, &[event("e1", NOW)])
+            events::append(c, &session, &[event("e1", NOW)], NOW)
         })
         .await
         .unwrap();
@@ -110,7 +110,7 @@ async fn a_new_session_ends_the_one_before_it_which_never_comes_back() {
             .write(|c| {
                 let of = (&BrowserId::from_text("b1"), &UserId::from_text("u1"));
                 sessions::open(c, &SessionId::from_text("s2"), of, LIFE, NOW)?;
-                events::append(c, &SessionId::from_text("s2"), &[event("e2", NOW)])
+                events::append(c, &SessionId::from_text("s2"), &[event("e2", NOW)], NOW)
             })
             .await
             .unwrap();
@@ -137,7 +137,10 @@ async fn a_long_session_keeps_the_newest_sixteen_events_of_a_factor() {
         let events = names.iter().enumerate().map(|(n, id)| event(id, NOW.plus(Seconds(n as u32 + 1))));
         let events = events.collect::<Vec<_>>();
         let newest = events[14..].to_vec();
-        db.store.write(move |c| events::append(c, &SessionId::from_text("s1"), &events)).await.unwrap();
+        db.store
+            .write(move |c| events::append(c, &SessionId::from_text("s1"), &events, NOW.plus(Seconds(31))))
+            .await
+            .unwrap();
         let kept = found(&db.store, "one", NOW).await.unwrap().sessions.remove(0).events;
         assert_eq!(kept, newest, "{}", db.name);
     }

@@ -136,6 +136,13 @@ impl TestApp {
         String::from_utf8(output.stderr).unwrap()
     }
 
+    /// Runs a command that must succeed, and gives what it says in JSON.
+    pub fn says(&self, arguments: &[&str]) -> Value {
+        let output = self.output(&[arguments, &["--json"]].concat(), "");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     fn output(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stepgate"));
         command.args(arguments).env_clear().current_dir(self.keys.path());

@@ -1,0 +1,2 @@
+DROP INDEX interactions_user;
+ALTER TABLE interactions DROP COLUMN user_id;
