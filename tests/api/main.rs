@@ -59,3 +59,4 @@ mod routes;
 mod sign_in;
 mod step_up;
 mod tokens;
+mod windows;
