@@ -80,10 +80,11 @@ pub async fn sign_in(app: &App, interaction: &Interaction) -> Result<Option<Secr
 
 /// Finishes an interaction that ends without an answer; the session stays as it was.
 pub async fn end(app: &App, interaction: Interaction, entry: Option<Entry>) -> Result<(), StoreError> {
-    let (now, row) = (app.now(), interaction.row);
+    let (now, row, browser) = (app.now(), interaction.row, interaction.browser.id);
     app.store
         .write(move |c| {
             interactions::finish(c, &row, now)?;
+            sessions::forget_idle(c, &[browser.to_string()])?;
             entry.iter().try_for_each(|entry| audit::append(c, entry))
         })
         .await

@@ -136,6 +136,7 @@ table! {
         asked_at -> BigInt,
         expires_at -> BigInt,
         finished_at -> Nullable<BigInt>,
+        posted -> Bool,
     }
 }
 
@@ -280,6 +281,7 @@ allow_tables_to_appear_in_same_query!(
     credentials,
     events,
     grants,
+    interactions,
     login_names,
     recoveries,
     refresh_tokens,

@@ -139,6 +139,7 @@ async fn take(
         Err(ProveError::Store(StoreError::Lost)) => {
             respond::see_other(&format!("/interaction/{id}")).finish()
         }
+        Err(ProveError::TooMany) => super::authorize::too_many(app, request),
         Err(ProveError::Busy) => respond::unavailable(app, request, &ProveError::Busy),
         Err(ProveError::Braked(until)) => {
             tracing::info!(interaction = %id, until = %until.rfc3339(), "proof.braked");

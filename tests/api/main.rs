@@ -26,6 +26,7 @@ mod administration;
 mod assertions;
 mod audit;
 mod bad_input;
+mod bounds;
 mod brakes;
 mod clients;
 mod codes;

@@ -7,11 +7,13 @@ use std::time::Duration;
 use std::time::Instant;
 use stepgate::base::id::BrowserId;
 use stepgate::base::id::InteractionId;
+use stepgate::base::id::UserId;
 use stepgate::base::time::Seconds;
 use stepgate::base::time::Time;
 use stepgate::store::Store;
 use stepgate::store::interactions;
 use stepgate::store::interactions::InteractionRow;
+use stepgate::store::interactions::Owner;
 use stepgate::store::statement::Statement;
 
 fn row(id: &str) -> InteractionRow {
@@ -29,9 +31,34 @@ fn row(id: &str) -> InteractionRow {
 const END: Time = NOW.plus(Seconds::minutes(10));
 
 async fn open(store: &Store, id: String, source: &'static str) -> bool {
-    let opened = store
-        .write(move |c| interactions::open(c, &row(&id), &BrowserId::from_text("b1"), Some(source), END));
+    open_of(store, id, "b1", Owner::Source(source.into())).await
+}
+
+async fn open_of(store: &Store, id: String, browser: &'static str, owner: Owner) -> bool {
+    let opened = store.write(move |c| {
+        let room = interactions::make_room(c, &owner, NOW)?;
+        if room {
+            interactions::open(c, &row(&id), &BrowserId::from_text(browser), &owner, END)?;
+        }
+        Ok(room)
+    });
     opened.await.unwrap()
+}
+
+/// Takes the first step of an interaction.
+async fn post(store: &Store, id: String) {
+    store.write(move |c| interactions::advance(c, &row(&id), "{}", END)).await.unwrap();
+}
+
+async fn are_there(store: &Store, ids: &'static [&'static str]) -> Vec<bool> {
+    let browser = BrowserId::from_text("b1");
+    let load = move |c: &mut _| {
+        let there = |id: &&str| {
+            interactions::load(c, &InteractionId::from_text(*id), &browser, NOW).map(|row| row.is_some())
+        };
+        ids.iter().map(there).collect()
+    };
+    store.read(load).await.unwrap()
 }
 
 async fn load(store: &Store, browser: &'static str, now: Time) -> Option<InteractionRow> {
@@ -77,14 +104,72 @@ async fn of_fifty_forms_for_one_step_one_takes_it_and_an_interaction_finishes_on
 }
 
 #[tokio::test]
-async fn one_source_may_have_fifty_open() {
+async fn one_source_may_have_fifty_open_in_which_a_form_was_taken() {
     for db in databases() {
         signed_in(&db.store).await;
         for n in 0..50 {
             assert!(open(&db.store, format!("i{n}"), "10.0.0.1").await, "{} {n}", db.name);
+            post(&db.store, format!("i{n}")).await;
         }
         assert!(!open(&db.store, "one more".into(), "10.0.0.1").await, "{}", db.name);
         assert!(open(&db.store, "elsewhere".into(), "10.0.0.2").await, "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn of_those_that_nobody_has_answered_the_oldest_go_and_no_other() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        for id in ["a posted", "b elsewhere", "c first", "d second"] {
+            let source = if id == "b elsewhere" { "10.0.0.2" } else { "10.0.0.1" };
+            assert!(open(&db.store, id.into(), source).await, "{}", db.name);
+        }
+        assert!(open_of(&db.store, "e known".into(), "b1", Owner::Browser(BrowserId::from_text("b1"))).await);
+        post(&db.store, "a posted".into()).await;
+        let ids = &["a posted", "b elsewhere", "c first", "d second", "e known"];
+        for n in 0..198 {
+            assert!(open(&db.store, format!("more {n:03}"), "10.0.0.1").await);
+        }
+        assert_eq!(are_there(&db.store, ids).await, [true; 5], "{}", db.name);
+        assert!(open(&db.store, "more 198".into(), "10.0.0.1").await);
+        assert_eq!(are_there(&db.store, ids).await, [true, true, false, true, true], "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_takes_along_what_is_about_its_user_and_nothing_else_however_much_it_is() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        let heap = format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000) INSERT INTO interactions \
+             (id, browser_id, need, then_kind, then_body, progress, step, asked_at, expires_at) \
+             SELECT 'heap ' || n, 'b1', '{{}}', 'authorize', '{{}}', \
+             CASE WHEN n % 2 = 0 THEN '{{\"user\":\"u1\"}}' ELSE '{{\"user\":\"u2\"}}' END, 0, {now}, {end} FROM n",
+            now = NOW.micros(),
+            end = END.micros(),
+        );
+        assert_eq!(db.store.write(move |c| sql_query(heap).run(c)).await.unwrap(), 1000);
+        post(&db.store, "heap 1".into()).await;
+        let (browser, user) = (BrowserId::from_text("b1"), UserId::from_text("u1"));
+        let (mut pieces, mut next) = (0, Some(String::new()));
+        while let Some(after) = next {
+            let (browser, user) = (browser.clone(), user.clone());
+            let piece = db.store.write(move |c| {
+                interactions::end_posted(c, &browser, &user)?;
+                interactions::end_piece(c, &browser, &user, &after)
+            });
+            (pieces, next) = (pieces + 1, piece.await.unwrap());
+        }
+        assert!(pieces >= 10, "{}: {pieces}", db.name);
+        let count = |which: &'static str| {
+            let store = db.store.clone();
+            async move {
+                let rows = format!("DELETE FROM interactions WHERE progress LIKE '%{which}%'");
+                store.write(move |c| sql_query(rows).run(c)).await.unwrap()
+            }
+        };
+        // One of them was answered, with other progress.
+        assert_eq!((count("u1").await, count("u2").await), (0, 499), "{}", db.name);
     }
 }
 
@@ -94,7 +179,9 @@ async fn cost_of_opening(store: &Store, source: &'static str) -> Duration {
     for n in 0..20 {
         let opened = store.write(move |c| {
             let (began, row) = (Instant::now(), row(&format!("{source}, {n}")));
-            assert!(interactions::open(c, &row, &BrowserId::from_text("b1"), Some(source), END)?);
+            let owner = Owner::Source(source.into());
+            assert!(interactions::make_room(c, &owner, NOW)?);
+            interactions::open(c, &row, &BrowserId::from_text("b1"), &owner, END)?;
             Ok(began.elapsed())
         });
         costs.push(opened.await.unwrap());
