@@ -26,6 +26,7 @@ use crate::store::migrate::migrate;
 use crate::store::sessions::SessionLife;
 use anyhow::Context;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
 use tokio::sync::Notify;
 
@@ -45,6 +46,8 @@ pub struct App {
     pub mail: Option<Arc<Mailer>>,
     /// Poked after a mail was written, so that it need not wait for the next look.
     pub mail_waiting: Notify,
+    /// A trusted proxy named nobody, and the log has it.
+    pub unreadable_hop: AtomicBool,
 }
 
 impl App {
@@ -75,6 +78,7 @@ impl App {
             metrics: Metrics::default(),
             mail,
             mail_waiting: Notify::new(),
+            unreadable_hop: AtomicBool::new(false),
         })
     }
 

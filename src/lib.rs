@@ -16,6 +16,7 @@ pub mod logout;
 pub mod mail;
 pub mod metrics;
 pub mod mint;
+pub mod open_files;
 pub mod outbox;
 pub mod pages;
 pub mod protocol;

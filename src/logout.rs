@@ -2,8 +2,10 @@
 //! browser, after a question for everybody else. Whoever only knows the address can't sign anybody out.
 
 use crate::app::App;
+use crate::base::id::BrowserId;
 use crate::base::id::ClientId;
 use crate::base::id::SessionId;
+use crate::base::id::UserId;
 use crate::client;
 use crate::mint::id_token;
 use crate::protocol::error::ErrorCode;
@@ -109,7 +111,7 @@ async fn registered(app: &App, id: &ClientId, presented: &str) -> Result<ReturnA
     address.ok_or_else(|| fault("post_logout_redirect_uri is not one that the application registered."))
 }
 
-/// Sessions, what is open in their browser, and everything that was granted in them, except what is to outlive them.
+/// Sessions and everything that was granted in them, except what is to outlive them; then what is open in their browser.
 async fn end(
     app: &App,
     browser: &Browser,
@@ -121,22 +123,39 @@ async fn end(
     let entry = |session: &Session| {
         app.entry(Actor::User(&session.user, Some(&session.id)), What::SignOut).source(source)
     };
+    let users = ended.iter().map(|session| session.user.clone()).collect::<Vec<_>>();
     let ended = ended.iter().map(|s| (s.id.clone(), s.user.clone(), entry(s))).collect::<Vec<_>>();
+    let own = browser.clone();
     app.store
         .write(move |c| {
             for (session, user, entry) in &ended {
                 // In the order in which a step-up of another tab takes them: on PostgreSQL each would wait for the other.
-                interactions::finish_of(c, &browser, user, now)?;
+                interactions::end_posted(c, &own, user)?;
                 sessions::end(c, session, now)?;
                 grants::end_with_session(c, user, session, now)?;
                 audit::append(c, entry)?;
             }
             if forget {
-                remembered::forget_all(c, &browser)?;
+                remembered::forget_all(c, &own)?;
             }
             Ok(())
         })
-        .await
+        .await?;
+    for user in &users {
+        end_pages(app, &browser, user).await?;
+    }
+    Ok(())
+}
+
+/// What nobody has answered yet holds no proof, and opens nothing without the session: it goes piece by piece, and others get a turn
+/// in between.
+async fn end_pages(app: &App, browser: &BrowserId, user: &UserId) -> Result<(), StoreError> {
+    let mut next = Some(String::new());
+    while let Some(after) = next {
+        let (browser, user) = (browser.clone(), user.clone());
+        next = app.store.write(move |c| interactions::end_piece(c, &browser, &user, &after)).await?;
+    }
+    Ok(())
 }
 
 fn fault(description: &'static str) -> LogoutError {

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::interaction::progress::Person;
 use crate::interaction::told;
 use crate::interaction::told::Letter;
+use crate::open_files;
 use crate::server;
 use crate::store::Written;
 use crate::store::audit as audit_log;
@@ -210,6 +211,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::warn!(%why, "huge pages stay in use: idle connections take more memory");
     }
     let (issuer, listen) = (config.issuer.clone(), config.listen);
+    open_files::raise();
     let bound = server::bind(open(config)?)?;
     tracing::info!(%issuer, %listen, "serving");
     bound.run().await

@@ -60,7 +60,11 @@ impl Try {
     pub fn undo(&self, c: &mut Conn) -> Written<()> {
         let mut keys = self.counters().into_iter().map(|counter| counter.key).collect::<Vec<_>>();
         keys.sort();
-        keys.iter().try_for_each(|key| throttles::lower(c, key))
+        keys.iter().try_for_each(|key| {
+            throttles::lower(c, key)?;
+            // Attack: names without end while the server is busy, each of which would leave its counters behind.
+            throttles::forget_empty(c, key)
+        })
     }
 
     fn counters(&self) -> Vec<Counter> {

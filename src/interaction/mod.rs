@@ -42,6 +42,7 @@ use crate::store::consents;
 use crate::store::credentials;
 use crate::store::interactions;
 use crate::store::interactions::InteractionRow;
+use crate::store::interactions::Owner;
 use crate::store::remembered;
 use crate::store::remembered::Remembered;
 use crate::store::sessions;
@@ -166,9 +167,17 @@ pub async fn open(
     let new = (BrowserId::generate(entropy, now), Secret::generate(entropy));
     let (new_id, new_hash) = (new.0, new.1.hash());
     let is_known = known.is_some();
-    let anonymous = visitor.browser.as_ref().is_none_or(|browser| browser.sessions.is_empty());
-    let source = anonymous.then(|| visitor.source.clone());
+    let signed_in = visitor.browser.as_ref().is_some_and(|browser| !browser.sessions.is_empty());
+    let source = visitor.source.clone();
     let opened = app.store.write(move |c| {
+        let owner = match &known {
+            Some(own) if signed_in || remembered::knows_anybody(c, own)? => Owner::Browser(own.clone()),
+            Some(_) | None => Owner::Source(source),
+        };
+        // First: whose browsers go with it is settled before this one is touched (on PostgreSQL each would wait for the other).
+        if !interactions::make_room(c, &owner, now)? {
+            return crate::store::lost();
+        }
         let until = now.plus(lifetimes.interaction_most);
         let browser = match known {
             Some(id) => {
@@ -180,9 +189,7 @@ pub async fn open(
                 new_id
             }
         };
-        let opened =
-            interactions::open(c, &row, &browser, source.as_deref(), now.plus(lifetimes.interaction))?;
-        if opened { Ok(()) } else { crate::store::lost() }
+        interactions::open(c, &row, &browser, &owner, now.plus(lifetimes.interaction))
     });
     match opened.await {
         Ok(()) => Ok(Opened { id, cookie: (!is_known).then_some(new.1) }),

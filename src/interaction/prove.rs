@@ -38,6 +38,8 @@ pub enum ProveError {
     /// Too many tries failed; none is taken before this moment.
     #[error("braked until {}", .0.rfc3339())]
     Braked(Time),
+    #[error("too many requests of this source are open")]
+    TooMany,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -94,10 +94,12 @@ pub async fn sign_in(app: &App, interaction: &Interaction) -> Result<Option<Secr
 /// Finishes an interaction that ends without an answer; the session stays as it was.
 pub async fn end(app: &App, interaction: Interaction, entry: Option<Entry>) -> Result<(), StoreError> {
     let (now, row, askers) = (app.now(), interaction.row, interaction.askers);
+    let browser = interaction.browser.id;
     app.store
         .write(move |c| {
-            interactions::finish(c, &row, now)?;
             askers.stand(c)?;
+            interactions::finish(c, &row, now)?;
+            sessions::forget_idle(c, &[browser.to_string()])?;
             entry.iter().try_for_each(|entry| audit::append(c, entry))
         })
         .await

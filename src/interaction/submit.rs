@@ -129,10 +129,22 @@ pub async fn submit(
         Standing::Forged => return Ok(Submitted::Forged),
         Standing::Past => None,
         Standing::Now(next) => {
+            if !has_room(app, interaction).await? {
+                return Err(ProveError::TooMany);
+            }
             act(app, interaction, *next, field("action").unwrap_or("continue"), &field).await?
         }
     };
     Ok(Submitted::Taken(cookie))
+}
+
+/// The first form of an interaction makes it one of those whose number is bounded for good: what was only opened shuts nobody out.
+async fn has_room(app: &App, interaction: &Interaction) -> Result<bool, StoreError> {
+    if interaction.step() > 0 {
+        return Ok(true);
+    }
+    let (row, browser, now) = (interaction.row.clone(), interaction.browser.id.clone(), app.now());
+    app.store.read(move |c| interactions::may_post(c, &row, &browser, now)).await
 }
 
 /// The options of the page's ceremony, for its script; `None` where there is none, or the page is past.

@@ -5,11 +5,13 @@ use super::connection::Conn;
 use super::schema::audit;
 use super::statement::Statement;
 use super::statement::either;
+use super::throttles;
 use crate::assurance::aal::Aal;
 use crate::base::id::AuditId;
 use crate::base::id::ClientId;
 use crate::base::id::SessionId;
 use crate::base::id::UserId;
+use crate::base::time::Seconds;
 use crate::base::time::Time;
 use diesel::prelude::*;
 use serde_json::Value;
@@ -21,6 +23,8 @@ pub struct Entry {
     id: AuditId,
     at: Time,
     actor: &'static str,
+    /// It was caused by a request, and not by an administrator or the server itself.
+    by_request: bool,
     what: What,
     refused: bool,
     user: Option<String>,
@@ -131,6 +135,7 @@ impl Entry {
             id,
             at,
             actor: actor.as_str(),
+            by_request: matches!(actor, Actor::User(..) | Actor::Client),
             what,
             refused: false,
             user,
@@ -188,7 +193,39 @@ impl Actor<'_> {
     }
 }
 
+/// What is refused over and over costs whoever asks for it nothing: of one person, or client, or network, so many lines of a kind are
+/// kept an hour, then one that says so, and the rest is in log and metrics only.
+const MOST_REFUSALS: i64 = 100;
+const LEFT_OUT: &str = "there were more in this hour, which are left out";
+
 pub fn append(c: &mut Conn, entry: &Entry) -> QueryResult<()> {
+    match place(c, entry)? {
+        Place::Kept => insert(c, entry),
+        Place::Last => insert(c, &entry.clone().refused(LEFT_OUT)),
+        Place::LeftOut => Ok(()),
+    }
+}
+
+enum Place {
+    Kept,
+    Last,
+    LeftOut,
+}
+
+fn place(c: &mut Conn, entry: &Entry) -> QueryResult<Place> {
+    let about = [&entry.user, &entry.client, &entry.source].into_iter().flatten().next();
+    let bounded = entry.refused && entry.by_request;
+    let (Some(about), true) = (about, bounded) else { return Ok(Place::Kept) };
+    let (hour, what) = (Seconds::hours(1), entry.what.as_str());
+    let key = format!("audit {about} {what} {}", entry.at.unix_seconds().div_euclid(i64::from(hour.0)));
+    Ok(match throttles::take_one(c, &key, MOST_REFUSALS, entry.at.plus(hour))? {
+        Some(taken) if taken <= MOST_REFUSALS => Place::Kept,
+        Some(_) => Place::Last,
+        None => Place::LeftOut,
+    })
+}
+
+fn insert(c: &mut Conn, entry: &Entry) -> QueryResult<()> {
     diesel::insert_into(audit::table)
         .values((
             audit::id.eq(entry.id.as_str()),

@@ -61,3 +61,11 @@ pub fn take(
         .returning(ceremonies::state)
         .row::<String>(c)
 }
+
+/// Those of interactions that are over.
+pub fn end(c: &mut Conn, owners: &[String]) -> QueryResult<()> {
+    if owners.is_empty() {
+        return Ok(());
+    }
+    diesel::delete(ceremonies::table.filter(ceremonies::owner.eq_any(owners))).run(c).map(drop)
+}

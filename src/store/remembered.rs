@@ -3,6 +3,7 @@
 use super::connection::Conn;
 use super::schema::remembered_accounts;
 use super::schema::users;
+use super::sessions;
 use super::statement::Statement;
 use super::statement::change;
 use crate::base::id::BrowserId;
@@ -18,6 +19,9 @@ pub struct Remembered {
 
 /// More than this nobody chooses from.
 const MOST: usize = 10;
+/// In so many browsers at most one person is remembered.
+const MOST_BROWSERS: i64 = 500;
+const PIECE: i64 = 100;
 
 /// The account was used in this browser.
 pub fn note(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> QueryResult<()> {
@@ -41,8 +45,27 @@ pub fn note(c: &mut Conn, browser: &BrowserId, user: &UserId, now: Time) -> Quer
             remembered_accounts::user_id.eq(user.as_str()),
             remembered_accounts::used_at.eq(now.micros()),
         ))
-        .run(c)
-        .map(drop)
+        .run(c)?;
+    forget_oldest(c, user)
+}
+
+/// One person's browsers are not without number either; with the oldest goes its row, where nothing else needs it.
+fn forget_oldest(c: &mut Conn, user: &UserId) -> QueryResult<()> {
+    let old = remembered_accounts::table
+        .filter(remembered_accounts::user_id.eq(user.as_str()))
+        .order(remembered_accounts::used_at.desc())
+        .offset(MOST_BROWSERS)
+        .limit(PIECE)
+        .select(remembered_accounts::browser_id)
+        .rows::<String>(c)?;
+    if old.is_empty() {
+        return Ok(());
+    }
+    diesel::delete(remembered_accounts::table)
+        .filter(remembered_accounts::user_id.eq(user.as_str()))
+        .filter(remembered_accounts::browser_id.eq_any(&old))
+        .run(c)?;
+    sessions::forget_idle(c, &old)
 }
 
 /// The accounts that were used in this browser, the last one first.
@@ -66,6 +89,16 @@ pub fn forget_all(c: &mut Conn, browser: &BrowserId) -> QueryResult<()> {
         .filter(remembered_accounts::browser_id.eq(browser.as_str()))
         .run(c)
         .map(drop)
+}
+
+/// Whether anybody signed in in this browser before.
+pub fn knows_anybody(c: &mut Conn, browser: &BrowserId) -> QueryResult<bool> {
+    let found = remembered_accounts::table
+        .filter(remembered_accounts::browser_id.eq(browser.as_str()))
+        .select(remembered_accounts::user_id)
+        .limit(1)
+        .row::<String>(c)?;
+    Ok(found.is_some())
 }
 
 /// Whether the user signed in in this browser before.

@@ -137,6 +137,7 @@ table! {
         expires_at -> BigInt,
         finished_at -> Nullable<BigInt>,
         user_id -> Nullable<Text>,
+        posted -> Bool,
     }
 }
 
@@ -281,6 +282,7 @@ allow_tables_to_appear_in_same_query!(
     credentials,
     events,
     grants,
+    interactions,
     login_names,
     recoveries,
     refresh_tokens,

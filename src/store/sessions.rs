@@ -3,8 +3,11 @@
 
 use super::connection::Conn;
 use super::events;
+use super::grants;
 use super::schema;
 use super::schema::browsers;
+use super::schema::interactions;
+use super::schema::remembered_accounts;
 use super::schema::session_clients;
 use super::schema::sessions;
 use super::schema::users;
@@ -19,6 +22,8 @@ use crate::base::id::UserId;
 use crate::base::secret::SecretHash;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
+use diesel::dsl::exists;
+use diesel::dsl::not;
 use diesel::prelude::*;
 
 /// A browser and the sessions that live in it.
@@ -70,6 +75,22 @@ pub fn insert_browser(c: &mut Conn, id: &BrowserId, hash: &SecretHash, expires_a
 pub fn keep_browser(c: &mut Conn, id: &BrowserId, until: Time) -> QueryResult<()> {
     let shorter = browsers::id.eq(id.as_str()).and(browsers::expires_at.lt(until.micros()));
     change(browsers::table, shorter, browsers::expires_at.eq(until.micros())).run(c).map(drop)
+}
+
+/// Takes browsers away in which nobody ever was and nothing is open. Nobody misses them: the next page gives them another cookie.
+pub fn forget_idle(c: &mut Conn, ids: &[String]) -> QueryResult<()> {
+    let sessions = sessions::table.filter(sessions::browser_id.eq(browsers::id)).select(sessions::id);
+    let open = interactions::table.filter(interactions::browser_id.eq(browsers::id)).select(interactions::id);
+    let known = remembered_accounts::table
+        .filter(remembered_accounts::browser_id.eq(browsers::id))
+        .select(remembered_accounts::user_id);
+    diesel::delete(browsers::table)
+        .filter(browsers::id.eq_any(ids))
+        .filter(not(exists(sessions)))
+        .filter(not(exists(open)))
+        .filter(not(exists(known)))
+        .run(c)
+        .map(drop)
 }
 
 /// The browser that holds this cookie, its live sessions and their standing events.
@@ -145,6 +166,10 @@ pub fn rotate(c: &mut Conn, browser: &Browser, new: &SecretHash, expires_at: Tim
     change(browsers::table, same, values).run(c).map(|rows| rows == 1)
 }
 
+/// Of one person, those that have ended and are still known included; one more, and the oldest is over and gone.
+const MOST_OF_USER: i64 = 500;
+const PIECE: i64 = 100;
+
 /// Opens a session for `user`, ending what is left of an expired one of theirs in this browser.
 pub fn open(
     c: &mut Conn,
@@ -166,8 +191,19 @@ pub fn open(
             sessions::seen_at.eq(now.micros()),
             sessions::expires_at.eq(now.plus(life.whole).micros()),
         ))
-        .run(c)
-        .map(drop)
+        .run(c)?;
+    let old = sessions::table
+        .filter(sessions::user_id.eq(user.as_str()))
+        .order(sessions::id.desc())
+        .offset(MOST_OF_USER)
+        .limit(PIECE)
+        .select(sessions::id)
+        .rows::<String>(c)?;
+    for old in old {
+        diesel::delete(sessions::table.find(&old)).run(c)?;
+        grants::end_with_session(c, user, &SessionId::from_text(old), now)?;
+    }
+    Ok(())
 }
 
 /// A live session, for administrators.

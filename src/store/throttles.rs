@@ -1,4 +1,5 @@
-//! Counters of failures in a row. A counter is raised before the proof is looked at, and taken back when it was right.
+//! Counters: of failures in a row, and of what there is only so much of. One of failures is raised before the proof is looked at,
+//! and taken back when it was right.
 
 use super::connection::Conn;
 use super::schema::throttles;
@@ -65,6 +66,37 @@ pub fn lower(c: &mut Conn, key: &str) -> QueryResult<()> {
     let raised = throttles::key.eq(key).and(throttles::failures.gt(0));
     let values = (throttles::failures.eq(throttles::failures - 1), throttles::not_before.eq(0));
     change(throttles::table, raised, values).run(c).map(drop)
+}
+
+/// Forgets a counter that counts nothing.
+pub fn forget_empty(c: &mut Conn, key: &str) -> QueryResult<()> {
+    diesel::delete(throttles::table.find(key)).filter(throttles::failures.le(0)).run(c).map(drop)
+}
+
+/// Takes one of the `most` that may be had under this key, and one more, which is the last; says which one it is. `None`: there are
+/// none left.
+pub fn take_one(c: &mut Conn, key: &str, most: i64, expires_at: Time) -> QueryResult<Option<i64>> {
+    let more = |c: &mut Conn| {
+        diesel::update(throttles::table.find(key))
+            .filter(throttles::failures.le(most))
+            .set(throttles::failures.eq(throttles::failures + 1))
+            .returning(throttles::failures)
+            .row::<i64>(c)
+    };
+    if let Some(taken) = more(c)? {
+        return Ok(Some(taken));
+    }
+    let first = diesel::insert_into(throttles::table)
+        .values((
+            throttles::key.eq(key),
+            throttles::failures.eq(1),
+            throttles::not_before.eq(0),
+            throttles::expires_at.eq(expires_at.micros()),
+        ))
+        .on_conflict_do_nothing()
+        .run(c)?;
+    // Another one was the first, in this very moment.
+    if first == 1 { Ok(Some(1)) } else { more(c) }
 }
 
 fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(), Time>> {

@@ -229,6 +229,8 @@ pub static TEXTS: Texts = Texts {
            Go back to your application and start again.",
     method_not_allowed: "This address can't be used that way. Go back to your application.",
     not_found: "This address does not exist. Go back to your application.",
+    not_in_a_window: "This opens only in a window of its own, not inside another page. \
+                      Go back to the application, and open it in the whole window.",
     too_many_open: "Too many sign-ins are open from your network. Finish one of them, or wait ten minutes.",
     unavailable: "This service can't answer at the moment. Please try again in a few seconds.",
     request: "request",

@@ -270,6 +270,8 @@ pub static TEXTS: Texts = Texts {
            Gehen Sie zurück zu Ihrer Anwendung und beginnen Sie von vorn.",
     method_not_allowed: "Diese Adresse lässt sich so nicht verwenden. Gehen Sie zurück zu Ihrer Anwendung.",
     not_found: "Diese Adresse gibt es nicht. Gehen Sie zurück zu Ihrer Anwendung.",
+    not_in_a_window: "Das öffnet sich nur in einem eigenen Fenster, nicht innerhalb einer anderen Seite. \
+                      Gehen Sie zur Anwendung zurück, und öffnen Sie sie im ganzen Fenster.",
     too_many_open: "Von Ihrem Netz aus sind zu viele Anmeldungen offen. \
                     Schließen Sie eine davon ab oder warten Sie zehn Minuten.",
     unavailable: "Dieser Dienst kann gerade nicht antworten. \

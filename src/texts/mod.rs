@@ -216,6 +216,8 @@ pub struct Texts {
     pub gone: &'static str,
     pub method_not_allowed: &'static str,
     pub not_found: &'static str,
+    /// Something else than a person's own window asked for a page.
+    pub not_in_a_window: &'static str,
     pub too_many_open: &'static str,
     pub unavailable: &'static str,
     pub request: &'static str,

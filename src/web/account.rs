@@ -1,7 +1,10 @@
 //! `/account/…`: what somebody has to sign in with, and the forms that change it. A form opens an interaction, which asks
 //! for the strongest factor first; it comes back here when it is done.
 
+use super::authorize::not_in_a_window;
 use super::cookie;
+use super::destination;
+use super::destination::Destination;
 use super::edge;
 use super::forged;
 use super::language;
@@ -41,6 +44,9 @@ use uuid::Uuid;
 const PURPOSE: &str = "account";
 
 pub async fn passkeys(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    if destination::of(&request) != Destination::Window {
+        return not_in_a_window(&app, &request);
+    }
     let query = Parameters::parse(request.query_string()).unwrap_or_default();
     let asked = |name| query.one(name).ok().flatten();
     let visitor = match visitor(&app, &request).await {
@@ -62,6 +68,9 @@ pub async fn passkeys(app: Data<App>, request: HttpRequest) -> HttpResponse {
 
 /// Leads to the page that asks for another password, by way of whatever has to be shown first.
 pub async fn password(app: Data<App>, request: HttpRequest) -> HttpResponse {
+    if destination::of(&request) != Destination::Window {
+        return not_in_a_window(&app, &request);
+    }
     let query = Parameters::parse(request.query_string()).unwrap_or_default();
     let visitor = match visitor(&app, &request).await {
         Ok(visitor) => visitor,
@@ -105,6 +114,9 @@ fn cancel_page(
 }
 
 pub async fn change_passkeys(app: Data<App>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    if destination::of(&request) != Destination::Window {
+        return not_in_a_window(&app, &request);
+    }
     let form = match edge::form(&request, &body).and_then(Parameters::parse) {
         Ok(form) => form,
         Err(fault) => return respond::fault_page(&app, &request, &fault),
@@ -117,7 +129,7 @@ pub async fn change_passkeys(app: Data<App>, request: HttpRequest, body: Bytes) 
     let session = visitor.browser.as_ref().and_then(|browser| session(browser, Some(field("account"))));
     let own = visitor.browser.as_ref().zip(session).filter(|(browser, session)| {
         let parts = [browser.id.as_str(), session.id.as_str()];
-        app.master.is_code(field("form"), PURPOSE, &parts)
+        app.master.is_code(field("form"), PURPOSE, &parts) && !forged::is_from_elsewhere(&app, &request)
     });
     let Some((_, session)) = own else {
         let tried = visitor.browser.as_ref().map(|browser| forged::everybody(&app, &request, browser));

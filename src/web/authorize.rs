@@ -1,6 +1,8 @@
 //! `/authorize`: GET does the work; POST comes without our cookie and is led to it.
 
 use super::cookie;
+use super::destination;
+use super::destination::Destination;
 use super::edge;
 use super::language;
 use super::respond;
@@ -13,19 +15,28 @@ use crate::base::time::Seconds;
 use crate::interaction::Visitor;
 use crate::protocol::error::Fault;
 use crate::protocol::parameters::Parameters;
+use crate::protocol::prompt::Prompt;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::web::Data;
 
 pub const LONGEST_FORM: usize = 12 * 1024;
 
 pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
-    let begun = match Parameters::parse(request.query_string()) {
-        Ok(parameters) => {
-            language::prefer_ui_locales(&request, &parameters);
-            begin(&app, &request, &parameters).await
-        }
+    let parameters = Parameters::parse(request.query_string());
+    if let Ok(parameters) = &parameters {
+        language::prefer_ui_locales(&request, parameters);
+    }
+    match destination::of(&request) {
+        Destination::Window => {}
+        // It is answered without a page, whatever the answer is.
+        Destination::Frame if parameters.as_ref().is_ok_and(is_silent) => {}
+        Destination::Frame | Destination::Unseen => return not_in_a_window(&app, &request),
+    }
+    let begun = match parameters {
+        Ok(parameters) => begin(&app, &request, &parameters).await,
         Err(fault) => Err(AuthorizeError::Page(fault)),
     };
     match begun {
@@ -39,6 +50,19 @@ pub async fn get(app: Data<App>, request: HttpRequest) -> HttpResponse {
         }
         Err(error) => refused(&app, &request, error),
     }
+}
+
+fn is_silent(parameters: &Parameters) -> bool {
+    let prompt = parameters.one("prompt").ok().flatten();
+    prompt.is_some_and(|prompt| Prompt::parse(prompt, false).is_ok_and(|prompt| prompt.none))
+}
+
+/// Only a person opens a page: what goes into a frame or into nothing at all has no effect.
+pub fn not_in_a_window(app: &App, request: &HttpRequest) -> HttpResponse {
+    let shown =
+        request.headers().get("sec-fetch-dest").map(|value| String::from_utf8_lossy(value.as_bytes()));
+    tracing::info!(destination = shown.as_deref(), "page.not_in_a_window");
+    respond::problem(app, request, StatusCode::FORBIDDEN, language::texts(request).not_in_a_window)
 }
 
 /// OIDC Core §3.1.2.1: the same request as a form. SameSite keeps our cookie away from it, so it has no effect of

@@ -1,5 +1,7 @@
 //! The edge: a request's id and its one line in the log, the headers of every answer, and where it came from.
 
+use super::hop::Hop;
+use super::respond;
 use super::respond::RequestId;
 use crate::app::App;
 use crate::base::entropy::random;
@@ -31,6 +33,7 @@ use std::net::IpAddr;
 use std::net::Ipv6Addr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 use tokio::time::timeout;
@@ -64,6 +67,10 @@ pub async fn edge(
         headers(&app, answer.headers_mut(), &id);
         let status = answer.status().as_u16();
         let route = answer.request().match_pattern().unwrap_or_else(|| "other".into());
+        // A sign-in in a pop-up has to answer the page that opened it.
+        if !["/authorize", "/interaction"].iter().any(|path| route.starts_with(path)) {
+            respond::apart(answer.headers_mut());
+        }
         app.metrics.request(route, status, began.elapsed());
         let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         tracing::info!(%method, path, status, micros, "answered");
@@ -141,17 +148,26 @@ pub fn form<'a>(request: &HttpRequest, body: &'a Bytes) -> Result<&'a str, Fault
 /// Of the peer, or of whom a trusted proxy names; an IPv6 source is its /64, which is one household.
 pub fn source(app: &App, request: &HttpRequest) -> String {
     let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return "unknown".into() };
-    address(app, request, peer).map_or_else(|| "unreadable".into(), network)
+    match address(app, request, peer) {
+        Hop::Read(address) => network(address),
+        Hop::Unreadable(unreadable) => {
+            if !app.unreadable_hop.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    %peer,
+                    "X-Forwarded-For of a trusted proxy names no address; let the proxy write the address of the client"
+                );
+            }
+            unreadable.source()
+        }
+    }
 }
 
-fn address(app: &App, request: &HttpRequest, peer: IpAddr) -> Option<IpAddr> {
+fn address(app: &App, request: &HttpRequest, peer: IpAddr) -> Hop {
     let mut chain = Vec::new();
     for value in request.headers().get_all("x-forwarded-for") {
-        match value.to_str() {
-            Ok(hops) => chain.extend(hops.split(',').map(|hop| hop.trim().parse::<IpAddr>().ok())),
-            // Not to be skipped (attack: one such byte, and whoever sent it passes for the proxy).
-            Err(_) => chain.push(None),
-        }
+        // A byte that can't be read stands for one that is in no address, and is not skipped (attack: one such byte, and whoever
+        // sent it passes for the proxy).
+        chain.extend(String::from_utf8_lossy(value.as_bytes()).split(',').map(Hop::parse));
     }
     client_address(&app.config.trusted_proxies, peer, &chain)
 }
@@ -164,21 +180,23 @@ pub fn is_from(app: &App, request: &HttpRequest, allowed: &[IpNet]) -> bool {
     let passed_on = ["x-forwarded-for", "forwarded"].iter().any(|name| request.headers().contains_key(*name));
     let address = address(app, request, peer);
     let is_allowed = |address| allowed.iter().any(|network| network.contains(&address));
-    (is_trusted || !passed_on) && address.is_some_and(is_allowed)
+    (is_trusted || !passed_on) && matches!(address, Hop::Read(address) if is_allowed(address))
 }
 
-/// The last hop that is not a proxy of ours: what stands before it in the header, anyone could have written. `None` where a
-/// proxy of ours passed on what names nobody.
-fn client_address(trusted: &[IpNet], peer: IpAddr, chain: &[Option<IpAddr>]) -> Option<IpAddr> {
+/// The last hop that is not a proxy of ours: what stands before it in the header, anyone could have written.
+fn client_address(trusted: &[IpNet], peer: IpAddr, chain: &[Hop]) -> Hop {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut source = peer;
     for hop in chain.iter().rev() {
         if !is_trusted(&source) {
             break;
         }
-        source = (*hop)?;
+        source = match hop {
+            Hop::Read(address) => *address,
+            Hop::Unreadable(_) => return hop.clone(),
+        };
     }
-    Some(source)
+    Hop::Read(source)
 }
 
 fn network(address: IpAddr) -> String {
@@ -204,7 +222,7 @@ fn headers(app: &App, headers: &mut HeaderMap, id: &str) {
     default(header::CACHE_CONTROL, "no-store");
     default(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     default(header::X_FRAME_OPTIONS, "DENY");
-    default(header::REFERRER_POLICY, "no-referrer");
+    default(header::REFERRER_POLICY, "same-origin");
     default(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
     default(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     if app.config.issuer.as_str().starts_with("https:") {
@@ -224,9 +242,11 @@ mod tests {
 
     fn source_of(trusted: &[&str], peer: &str, chain: &[&str]) -> String {
         let trusted = trusted.iter().map(|network| network.parse().unwrap()).collect::<Vec<_>>();
-        let chain = chain.iter().map(|hop| hop.parse().ok()).collect::<Vec<_>>();
-        let address = client_address(&trusted, peer.parse().unwrap(), &chain);
-        address.map_or_else(|| "unreadable".into(), network)
+        let chain = chain.iter().map(|hop| Hop::parse(hop)).collect::<Vec<_>>();
+        match client_address(&trusted, peer.parse().unwrap(), &chain) {
+            Hop::Read(address) => network(address),
+            Hop::Unreadable(_) => "unreadable".into(),
+        }
     }
 
     #[test]
@@ -234,6 +254,7 @@ mod tests {
         assert_eq!(source_of(&[], "192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
         let proxy = ["10.0.0.0/8"];
         assert_eq!(source_of(&proxy, "10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(source_of(&proxy, "10.0.0.1", &["198.51.100.7:4711", "10.0.0.2:80"]), "198.51.100.7");
         assert_eq!(source_of(&proxy, "10.0.0.1", &["1.2.3.4", "198.51.100.7"]), "198.51.100.7");
         assert_eq!(source_of(&proxy, "10.0.0.1", &["198.51.100.7", "10.0.0.2"]), "198.51.100.7");
         assert_eq!(source_of(&proxy, "10.0.0.1", &["198.51.100.7", "garbage"]), "unreadable");

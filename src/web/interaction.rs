@@ -46,9 +46,20 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
         Ok(None) => return gone(&app, &request),
         Err(error) => return respond::unavailable(&app, &request, &error),
     };
-    let shown = Shown::to(&app, &request, &interaction);
-    let next = match &whose {
-        Whose::Person | Whose::Client(_) => interaction.next(&app),
+    apart(is_own(&interaction), dispatch(&app, &request, &id, interaction, &whose).await)
+}
+
+/// What is next: a page, or what follows.
+async fn dispatch(
+    app: &App,
+    request: &HttpRequest,
+    id: &str,
+    interaction: Interaction,
+    whose: &Whose,
+) -> HttpResponse {
+    let shown = Shown::to(app, request, &interaction);
+    let next = match whose {
+        Whose::Person | Whose::Client(_) => interaction.next(app),
         Whose::Nobody { fault, .. } => Next::End(fault.clone()),
     };
     let answered = match next {
@@ -61,22 +72,22 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
             return shown.prove(person, step, &others, to_enrol);
         }
         Next::ConfirmMail(person) if interaction.progress.theirs.mailed == 0 => {
-            let sent = mail_code::send(&app, &interaction, &person, false).await;
+            let sent = mail_code::send(app, &interaction, &person, false).await;
             sent.map(|()| respond::see_other(&format!("/interaction/{id}")).finish())
         }
         Next::ConfirmMail(person) => return shown.mail_code(person),
         Next::Enrol { person, what, others } => return shown.enrol(person, what, &others),
         Next::OfferCodes(person) => return shown.recovery_codes(&person),
         Next::NewPassword(person) => return shown.new_password(person),
-        Next::Settle => sign_in(&app, &interaction).await,
-        Next::Answer(assurance) => answer_client(&app, &request, interaction, &whose, &assurance).await,
-        Next::End(fault) => end(&app, &request, interaction, &whose, &fault).await,
+        Next::Settle => sign_in(app, &interaction).await,
+        Next::Answer(assurance) => answer_client(app, request, interaction, whose, &assurance).await,
+        Next::End(fault) => end(app, request, interaction, whose, &fault).await,
     };
     match answered {
         Ok(answer) => answer,
         // Another tab was first: the browser looks again, with the cookie that it has now.
         Err(StoreError::Lost) => respond::see_other(&format!("/interaction/{id}")).finish(),
-        Err(error) => respond::unavailable(&app, &request, &error),
+        Err(error) => respond::unavailable(app, request, &error),
     }
 }
 
@@ -97,6 +108,9 @@ pub async fn options(
         Ok(Some((_, Whose::Nobody { .. })) | None) => return past(),
         Err(error) => return respond::store_json(&error),
     };
+    if forged::is_from_elsewhere(&app, &request) {
+        return forged(&app, &request, &interaction).await;
+    }
     match submit::options(&app, &interaction, page, &form).await {
         Ok(Some(options)) => HttpResponse::Ok().json(options),
         Ok(None) => past(),
@@ -124,30 +138,61 @@ pub async fn submit(
         Ok(form) => form,
         Err(fault) => return respond::fault_page(&app, &request, &fault),
     };
-    match submit::submit(&app, &interaction, page, &form).await {
-        Ok(Submitted::Taken(secret)) => back_to(&app, &id, secret),
-        Ok(Submitted::Forged) => {
-            let tried = match interaction.progress.person() {
-                Some(person) => vec![interaction.entry(&app, person, What::Form)],
-                None => forged::everybody(&app, &request, &interaction.browser),
-            };
-            forged::refused(&app, &request, tried, language::texts(&request).forged_sign_in).await
-        }
+    let taken = take(&app, &request, &interaction, page, &form).await;
+    apart(is_own(&interaction), taken)
+}
+
+async fn take(
+    app: &App,
+    request: &HttpRequest,
+    interaction: &Interaction,
+    page: Page,
+    form: &Parameters,
+) -> HttpResponse {
+    if forged::is_from_elsewhere(app, request) {
+        return forged(app, request, interaction).await;
+    }
+    let id = interaction.id();
+    match submit::submit(app, interaction, page, form).await {
+        Ok(Submitted::Taken(secret)) => back_to(app, id.as_str(), secret),
+        Ok(Submitted::Forged) => forged(app, request, interaction).await,
         // Another form was first: the browser looks at what stands now.
         Err(ProveError::Store(StoreError::Lost)) => {
             respond::see_other(&format!("/interaction/{id}")).finish()
         }
-        Err(ProveError::Busy) => respond::unavailable(&app, &request, &ProveError::Busy),
+        Err(ProveError::TooMany) => super::authorize::too_many(app, request),
+        Err(ProveError::Busy) => respond::unavailable(app, request, &ProveError::Busy),
         Err(ProveError::Braked(until)) => {
             tracing::info!(interaction = %id, until = %until.rfc3339(), "proof.braked");
             let wait = until.seconds_since(app.now()).max(Seconds(1));
-            let t = language::texts(&request);
+            let t = language::texts(request);
             let locked = wait > Seconds::days(30);
             let sentence = if locked { t.locked.to_owned() } else { (t.braked)(wait) };
-            respond::too_many(&app, &request, &sentence, wait)
+            respond::too_many(app, request, &sentence, wait)
         }
-        Err(ProveError::Store(error)) => respond::unavailable(&app, &request, &error),
+        Err(ProveError::Store(error)) => respond::unavailable(app, request, &error),
     }
+}
+
+/// It was not made here for whoever it is about.
+async fn forged(app: &App, request: &HttpRequest, interaction: &Interaction) -> HttpResponse {
+    let tried = match interaction.progress.person() {
+        Some(person) => vec![interaction.entry(app, person, What::Form)],
+        None => forged::everybody(app, request, &interaction.browser),
+    };
+    forged::refused(app, request, tried, language::texts(request).forged_sign_in).await
+}
+
+/// Nobody has opened it but the person themself.
+fn is_own(interaction: &Interaction) -> bool {
+    interaction.then().0 == account::KIND
+}
+
+fn apart(own: bool, mut answer: HttpResponse) -> HttpResponse {
+    if own {
+        respond::apart(answer.headers_mut());
+    }
+    answer
 }
 
 /// Whom an interaction answers in the end.

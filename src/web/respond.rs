@@ -18,6 +18,7 @@ use actix_web::HttpResponseBuilder;
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
+use actix_web::http::header::HeaderMap;
 use actix_web::web::Data;
 use askama::Template;
 use serde_json::json;
@@ -94,6 +95,17 @@ fn policy(nonce: &str, origin: Option<&str>, scripts: Scripts) -> String {
         "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self' https:{origin}; \
          base-uri 'none'; frame-ancestors 'none'{scripts}"
     )
+}
+
+/// A page of ours is out of reach of a window that opened it (HTML §7.1.3). Only pages: a redirect on the way back to an application
+/// in a pop-up must leave the two together.
+pub fn apart(headers: &mut HeaderMap) {
+    let is_page =
+        headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page {
+        let name = header::HeaderName::from_static("cross-origin-opener-policy");
+        headers.insert(name, header::HeaderValue::from_static("same-origin"));
+    }
 }
 
 /// An authorization response, in its mode, with the browser's new cookie if there is one.

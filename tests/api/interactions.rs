@@ -221,22 +221,6 @@ async fn another_way_leads_to_the_other_method_and_back_and_only_where_it_helps(
 }
 
 #[tokio::test]
-async fn one_source_may_have_fifty_sign_ins_open_and_those_who_are_signed_in_are_not_counted() {
-    let app = TestApp::spawn().await;
-    let ada = app.user("ada").await;
-    let mut known = Browser::signed_in(&app, &ada).await;
-    for _ in 0..50 {
-        assert_eq!(Browser::new(&app).get(&Request::new().path()).await.status, 303);
-    }
-    let refused = Browser::new(&app).get(&Request::new().path()).await;
-    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, "600"));
-    assert!(refused.header("set-cookie").is_empty());
-    assert_eq!(known.open(&Request::new().with("prompt", "login").path()).await.page(), "password");
-    app.clock.advance(601);
-    assert_eq!(Browser::new(&app).get(&Request::new().path()).await.status, 303);
-}
-
-#[tokio::test]
 async fn somebody_elses_name_or_code_at_the_page_for_codes_is_a_wrong_code_of_the_one_it_is_about() {
     let app = TestApp::spawn().await;
     let alice = app.user_with_totp("alice", SecondFactor::SignIn).await;

@@ -82,11 +82,34 @@ async fn every_path(app: &TestApp) {
     assert_eq!(browser.get(&Request::new().path()).await.outcome(), "code");
     let page = browser.get("/").await;
     assert_eq!(browser.submit(&page, &[]).await.page(), "logged-out");
+    bounded(app, &mut browser, &bob).await;
     mailed(app, &ada).await;
     changed_and_replaced(app).await;
     app.clock.advance(90 * 86_400);
     let now = app.clock.now();
     assert!(app.app.store.write(move |c| sweep::batch(c, now, Seconds::days(30))).await.unwrap() > 0);
+}
+
+/// More than is kept, somebody's and a stranger's.
+async fn bounded(app: &TestApp, browser: &mut Browser, user: &TestUser) {
+    let page = browser.open(&Request::new().path()).await;
+    browser.sign_in(&page, user).await;
+    let login = Request::new().with("prompt", "login").path();
+    for _ in 0..60 {
+        assert_eq!(browser.get(&login).await.status, 303);
+    }
+    let mut stranger = Browser::new(app);
+    let page = stranger.open(&Request::new().path()).await;
+    assert_eq!(stranger.submit(&page, &[("action", "decline")]).await.outcome(), "access_denied");
+    for _ in 0..210 {
+        assert_eq!(Browser::new(app).get(&Request::new().path()).await.status, 303);
+    }
+    assert_eq!(
+        browser.get(&Request::new().with("prompt", "none").with("max_age", "0").path()).await.status,
+        303
+    );
+    let page = browser.get("/logout").await;
+    assert_eq!(browser.submit(&page, &[]).await.page(), "logged-out");
 }
 
 /// One mail that the server sends, and one that it gives up.

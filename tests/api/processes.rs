@@ -19,6 +19,11 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Child;
+use std::process::Command;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+use std::time::Instant;
 use stepgate::base::time::Clock;
 use stepgate::base::time::SystemClock;
 use stepgate::credential::totp::TotpSecret;
@@ -212,5 +217,37 @@ async fn a_server_that_is_killed_forgets_nothing_that_it_has_answered() {
         let family = [("grant_type", "refresh_token"), ("refresh_token", presented.as_str())];
         assert_eq!(provider.token(0, &family).await.0, 400, "{database}: and its reuse revoked the family");
         assert_eq!(provider.redeem(0, &code).await.0, 400);
+    }
+}
+
+/// A server whose limits of open files were set by a shell; what the system and its log say of them.
+fn with_open_files(soft: u32, hard: u32) -> (String, String) {
+    let place = Place::new();
+    let own = place.command(&["serve"]);
+    let script = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" serve");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).arg(own.get_program()).current_dir(place.folder.path()).env_clear();
+    shell.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let server = Serving(shell.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let started = Instant::now();
+    while !place.is_up() {
+        assert!(started.elapsed() < Duration::from_secs(20), "the server does not answer");
+        sleep(Duration::from_millis(20));
+    }
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.0.id())).unwrap();
+    let own = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let limit = own.split_whitespace().nth(3).unwrap().to_owned();
+    (limit, server.stop().1)
+}
+
+#[test]
+fn a_server_takes_the_open_files_that_it_may_have_and_names_a_limit_that_is_too_low() {
+    let (limit, said) = with_open_files(300, 4_096);
+    assert_eq!(limit, "4096");
+    assert!(said.contains("open_files limit=4096") && !said.contains("too_few"), "{said}");
+    let (limit, said) = with_open_files(300, 1_000);
+    assert_eq!(limit, "1000");
+    for word in ["WARN", "limit=1000", "RLIMIT_NOFILE", "LimitNOFILE=", "nofile", "4096"] {
+        assert!(said.contains(word), "{word}: {said}");
     }
 }

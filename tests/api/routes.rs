@@ -47,7 +47,7 @@ async fn every_answer_carries_the_headers_and_every_other_method_is_405() {
             assert!(reply.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
             assert!(reply.header("content-security-policy").contains("base-uri 'none'"), "{path}");
             assert_eq!(reply.header("x-content-type-options"), "nosniff");
-            assert_eq!(reply.header("referrer-policy"), "no-referrer");
+            assert_eq!(reply.header("referrer-policy"), "same-origin");
             assert_eq!(reply.header("strict-transport-security"), "max-age=31536000");
             assert_eq!(reply.header("x-request-id").len(), 12);
             let read = public && method == Method::GET;

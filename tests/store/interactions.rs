@@ -14,6 +14,7 @@ use stepgate::base::time::Time;
 use stepgate::store::Store;
 use stepgate::store::interactions;
 use stepgate::store::interactions::InteractionRow;
+use stepgate::store::interactions::Owner;
 use stepgate::store::interactions::Resting;
 use stepgate::store::sessions;
 use stepgate::store::statement::Statement;
@@ -33,9 +34,35 @@ fn row(id: &str) -> InteractionRow {
 const END: Time = NOW.plus(Seconds::minutes(10));
 
 async fn open(store: &Store, id: String, source: &'static str) -> bool {
-    let opened = store
-        .write(move |c| interactions::open(c, &row(&id), &BrowserId::from_text("b1"), Some(source), END));
+    open_of(store, id, "b1", Owner::Source(source.into())).await
+}
+
+async fn open_of(store: &Store, id: String, browser: &'static str, owner: Owner) -> bool {
+    let opened = store.write(move |c| {
+        let room = interactions::make_room(c, &owner, NOW)?;
+        if room {
+            interactions::open(c, &row(&id), &BrowserId::from_text(browser), &owner, END)?;
+        }
+        Ok(room)
+    });
     opened.await.unwrap()
+}
+
+/// Takes the first step of an interaction.
+async fn post(store: &Store, id: String) {
+    let to = Resting { user: None, progress: "{}".into() };
+    store.write(move |c| interactions::advance(c, &row(&id), &to, END)).await.unwrap();
+}
+
+async fn are_there(store: &Store, ids: &'static [&'static str]) -> Vec<bool> {
+    let browser = BrowserId::from_text("b1");
+    let load = move |c: &mut _| {
+        let there = |id: &&str| {
+            interactions::load(c, &InteractionId::from_text(*id), &browser, NOW).map(|row| row.is_some())
+        };
+        ids.iter().map(there).collect()
+    };
+    store.read(load).await.unwrap()
 }
 
 async fn load(store: &Store, browser: &'static str, now: Time) -> Option<InteractionRow> {
@@ -84,14 +111,72 @@ async fn of_fifty_forms_for_one_step_one_takes_it_and_an_interaction_finishes_on
 }
 
 #[tokio::test]
-async fn one_source_may_have_fifty_open() {
+async fn one_source_may_have_fifty_open_in_which_a_form_was_taken() {
     for db in databases() {
         signed_in(&db.store).await;
         for n in 0..50 {
             assert!(open(&db.store, format!("i{n}"), "10.0.0.1").await, "{} {n}", db.name);
+            post(&db.store, format!("i{n}")).await;
         }
         assert!(!open(&db.store, "one more".into(), "10.0.0.1").await, "{}", db.name);
         assert!(open(&db.store, "elsewhere".into(), "10.0.0.2").await, "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn of_those_that_nobody_has_answered_the_oldest_go_and_no_other() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        for id in ["a posted", "b elsewhere", "c first", "d second"] {
+            let source = if id == "b elsewhere" { "10.0.0.2" } else { "10.0.0.1" };
+            assert!(open(&db.store, id.into(), source).await, "{}", db.name);
+        }
+        assert!(open_of(&db.store, "e known".into(), "b1", Owner::Browser(BrowserId::from_text("b1"))).await);
+        post(&db.store, "a posted".into()).await;
+        let ids = &["a posted", "b elsewhere", "c first", "d second", "e known"];
+        for n in 0..198 {
+            assert!(open(&db.store, format!("more {n:03}"), "10.0.0.1").await);
+        }
+        assert_eq!(are_there(&db.store, ids).await, [true; 5], "{}", db.name);
+        assert!(open(&db.store, "more 198".into(), "10.0.0.1").await);
+        assert_eq!(are_there(&db.store, ids).await, [true, true, false, true, true], "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_takes_along_what_is_about_its_user_and_nothing_else_however_much_it_is() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        let heap = format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000) INSERT INTO interactions \
+             (id, browser_id, need, then_kind, then_body, progress, user_id, step, asked_at, expires_at) \
+             SELECT 'heap ' || n, 'b1', '{{}}', 'authorize', '{{}}', '{{}}', \
+             CASE WHEN n % 2 = 0 THEN 'u1' ELSE 'u2' END, 0, {now}, {end} FROM n",
+            now = NOW.micros(),
+            end = END.micros(),
+        );
+        assert_eq!(db.store.write(move |c| sql_query(heap).run(c)).await.unwrap(), 1000);
+        post(&db.store, "heap 1".into()).await;
+        let (browser, user) = (BrowserId::from_text("b1"), UserId::from_text("u1"));
+        let (mut pieces, mut next) = (0, Some(String::new()));
+        while let Some(after) = next {
+            let (browser, user) = (browser.clone(), user.clone());
+            let piece = db.store.write(move |c| {
+                interactions::end_posted(c, &browser, &user)?;
+                interactions::end_piece(c, &browser, &user, &after)
+            });
+            (pieces, next) = (pieces + 1, piece.await.unwrap());
+        }
+        assert!(pieces >= 10, "{}: {pieces}", db.name);
+        let count = |which: &'static str| {
+            let store = db.store.clone();
+            async move {
+                let rows = format!("DELETE FROM interactions WHERE user_id = '{which}'");
+                store.write(move |c| sql_query(rows).run(c)).await.unwrap()
+            }
+        };
+        // One of them was answered, and is about nobody since.
+        assert_eq!((count("u1").await, count("u2").await), (0, 499), "{}", db.name);
     }
 }
 
@@ -101,7 +186,9 @@ async fn cost_of_opening(store: &Store, source: &'static str) -> Duration {
     for n in 0..20 {
         let opened = store.write(move |c| {
             let (began, row) = (Instant::now(), row(&format!("{source}, {n}")));
-            assert!(interactions::open(c, &row, &BrowserId::from_text("b1"), Some(source), END)?);
+            let owner = Owner::Source(source.into());
+            assert!(interactions::make_room(c, &owner, NOW)?);
+            interactions::open(c, &row, &BrowserId::from_text("b1"), &owner, END)?;
             Ok(began.elapsed())
         });
         costs.push(opened.await.unwrap());
@@ -139,7 +226,7 @@ async fn what_is_open_about_a_user_ends_in_one_browser_or_in_all_and_nothing_of_
                 if browser.as_str() == "b2" && id == "far" {
                     sessions::insert_browser(c, &browser, &Secret::presented("two").hash(), END)?;
                 }
-                interactions::open(c, &row, &browser, None, END)
+                interactions::open(c, &row, &browser, &Owner::Browser(browser.clone()), END)
             })
         };
         for (id, browser, user) in [
@@ -148,7 +235,7 @@ async fn what_is_open_about_a_user_ends_in_one_browser_or_in_all_and_nothing_of_
             ("anybody's", "b1", None),
             ("another's", "b2", Some("u2")),
         ] {
-            assert!(open(id, browser, user).await.unwrap());
+            open(id, browser, user).await.unwrap();
         }
         let left = async || {
             let load = |c: &mut _| {

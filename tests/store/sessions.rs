@@ -17,6 +17,7 @@ use stepgate::base::time::Seconds;
 use stepgate::base::time::Time;
 use stepgate::store::Store;
 use stepgate::store::events;
+use stepgate::store::remembered;
 use stepgate::store::sessions;
 use stepgate::store::sessions::Browser;
 use stepgate::store::sessions::SessionLife;
@@ -182,5 +183,30 @@ async fn what_has_expired_is_swept_with_all_that_hangs_on_it() {
             db.name
         );
         assert!(found(&db.store, "one", NOW).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn one_person_has_five_hundred_sessions_and_browsers_and_the_oldest_go() {
+    for db in databases() {
+        add_user(&db.store, "u1", "ada", None).await;
+        for n in 0..510_i32 {
+            let opened = db.store.write(move |c| {
+                let (browser, user) = (BrowserId::from_text(format!("b{n:03}")), UserId::from_text("u1"));
+                let now = NOW.plus(Seconds(n.unsigned_abs()));
+                sessions::insert_browser(c, &browser, &cookie(&format!("cookie {n}")), NOW.plus(LIFE.whole))?;
+                let session = SessionId::from_text(format!("s{n:03}"));
+                sessions::open(c, &session, (&browser, &user), LIFE, now)?;
+                remembered::note(c, &browser, &user, now)?;
+                events::append(c, &session, &[event(&format!("e{n}"), now)], now)
+            });
+            opened.await.unwrap();
+        }
+        let user = UserId::from_text("u1");
+        let listed = db.store.read(move |c| sessions::of_user(c, &user, LIFE, NOW.plus(Seconds(510)))).await;
+        let listed = listed.unwrap();
+        assert_eq!((listed.len(), listed[0].id.as_str()), (500, "s010"), "{}", db.name);
+        assert!(found(&db.store, "cookie 9", NOW).await.is_none(), "{}: its browser is gone too", db.name);
+        assert!(found(&db.store, "cookie 10", NOW.plus(Seconds(510))).await.is_some(), "{}", db.name);
     }
 }

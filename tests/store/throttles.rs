@@ -63,3 +63,19 @@ async fn a_try_whose_clock_is_a_little_behind_is_not_braked_by_the_one_beside_it
         assert_eq!(raise(&db.store, 3, NOW.minus(Seconds(1))).await, Some(NOW.plus(Seconds(2))));
     }
 }
+
+#[tokio::test]
+async fn of_what_there_is_only_so_much_fifty_at_once_get_no_more() {
+    for db in databases() {
+        let most = 20;
+        let taken = winners(|_| {
+            let store = db.store.clone();
+            let take = move |c: &mut _| throttles::take_one(c, "some", most, NOW.plus(Seconds(60)));
+            async move { store.write(take).await.unwrap().is_some_and(|taken| taken <= most) }
+        });
+        assert_eq!(taken.await, 20, "{}", db.name);
+        let other =
+            db.store.write(move |c| throttles::take_one(c, "other", most, NOW.plus(Seconds(60)))).await;
+        assert_eq!(other.unwrap(), Some(1), "{}", db.name);
+    }
+}

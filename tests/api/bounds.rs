@@ -1,0 +1,209 @@
+//! What requests leave behind has a bound, and no bound is a way to keep others out.
+
+use crate::app::PASSWORD;
+use crate::app::TestApp;
+use crate::app::TestUser;
+use crate::audit::entries;
+use crate::browser::Browser;
+use crate::browser::Reply;
+use crate::database::databases;
+use crate::database::sqlite;
+use crate::logs;
+use crate::relying_party::Request;
+use std::collections::BTreeSet;
+use stepgate::assurance::ledger::Method;
+use stepgate::base::time::Clock;
+use stepgate::interaction::brake::Try;
+use stepgate::store::users::LoginName;
+
+fn rows(app: &TestApp, table: &str) -> i64 {
+    app.sql(&format!("SELECT count(*) FROM {table}")).parse().unwrap()
+}
+
+/// A browser in which a sign-in was begun, and a form of it taken.
+async fn begun(app: &TestApp, name: &str) -> (Browser, Reply) {
+    let mut browser = Browser::new(app);
+    let page = browser.open(&Request::new().path()).await;
+    let page = browser.submit(&page, &[("username", name), ("password", "a wrong one")]).await;
+    assert_eq!(page.page(), "login", "{page:?}");
+    (browser, page)
+}
+
+#[tokio::test]
+async fn pages_that_nobody_answers_shut_nobody_out_and_end_nothing_that_was_answered() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+        let mut home = Browser::signed_in(&app, &ada).await;
+        let out = home.get("/logout").await;
+        home.submit(&out, &[]).await;
+        let before = home.open(&Request::new().path()).await;
+        let (mut begins, page) = begun(&app, "bob").await;
+        for _ in 0..300 {
+            assert_eq!(Browser::new(&app).get(&Request::new().path()).await.status, 303);
+            assert_eq!(Browser::new(&app).get("/account/passkeys").await.status, 303);
+        }
+        // Those that were only there for pages that nobody answered are gone with them.
+        assert!(rows(&app, "interactions") <= 202, "{}", rows(&app, "interactions"));
+        assert!(rows(&app, "browsers") <= 202, "{}", rows(&app, "browsers"));
+        assert_eq!(begins.sign_in(&page, &bob).await.outcome(), "code");
+        assert_eq!(
+            home.sign_in(&before, &ada).await.outcome(),
+            "code",
+            "nor of a browser in which somebody was"
+        );
+        assert_eq!(Browser::new(&app).open("/account/passkeys").await.page(), "login");
+        Browser::signed_in(&app, &bob).await;
+    }
+}
+
+#[tokio::test]
+async fn fifty_sign_ins_of_a_source_may_be_under_way_and_those_who_are_known_are_not_counted() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user("ada").await;
+        let mut known = Browser::signed_in(&app, &ada).await;
+        let mut waiting = Browser::new(&app);
+        let page = waiting.open(&Request::new().path()).await;
+        for n in 0..50 {
+            begun(&app, &format!("nobody-{n}")).await;
+        }
+        let refused = Browser::new(&app).get(&Request::new().path()).await;
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, "600"));
+        assert!(refused.header("set-cookie").is_empty());
+        let refused = waiting.submit(&page, &[("username", "ada"), ("password", PASSWORD)]).await;
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, "600"));
+        assert_eq!(known.open(&Request::new().with("prompt", "login").path()).await.page(), "password");
+        app.clock.advance(601);
+        assert_eq!(Browser::new(&app).get(&Request::new().path()).await.status, 303);
+    }
+}
+
+#[tokio::test]
+async fn what_a_browser_opens_and_declines_is_bounded_and_gone_with_its_sign_out() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user("ada").await;
+        let mut browser = Browser::signed_in(&app, &ada).await;
+        let (before, login) = (rows(&app, "interactions"), Request::new().with("prompt", "login").path());
+        for _ in 0..120 {
+            assert_eq!(browser.get(&login).await.status, 303);
+        }
+        assert_eq!(rows(&app, "interactions") - before, 50);
+        for _ in 0..3 {
+            let page = browser.open(&login).await;
+            assert_eq!(browser.submit(&page, &[("action", "decline")]).await.outcome(), "access_denied");
+        }
+        assert!(rows(&app, "interactions") - before <= 50);
+        let out = browser.get("/logout").await;
+        assert_eq!(browser.submit(&out, &[]).await.page(), "logged-out");
+        assert_eq!(rows(&app, "interactions"), 0);
+        // A stranger's leaves nothing at all.
+        let (browsers, mut stranger) = (rows(&app, "browsers"), Browser::new(&app));
+        let page = stranger.open(&Request::new().path()).await;
+        assert_eq!(stranger.submit(&page, &[("action", "decline")]).await.outcome(), "access_denied");
+        assert_eq!((rows(&app, "interactions"), rows(&app, "browsers")), (0, browsers));
+    }
+}
+
+#[tokio::test]
+async fn a_proof_in_an_open_page_signs_nobody_in_after_the_sign_out() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        app.client("asks", serde_json::json!({"skip_consent": false})).await;
+        let ada = app.user("ada").await;
+        let mut browser = Browser::signed_in(&app, &ada).await;
+        let request = Request::new().with("client_id", "asks").with("prompt", "select_account").path();
+        let page = browser.open(&request).await;
+        let page = browser.submit(&page, &[("action", "other-account")]).await;
+        let consent = browser.sign_in(&page, &ada).await;
+        assert_eq!(consent.page(), "consent", "{consent:?}");
+        let out = browser.get("/logout").await;
+        browser.submit(&out, &[]).await;
+        assert_eq!(browser.submit(&consent, &[]).await.status, 400);
+        let silent = browser.get(&Request::new().with("prompt", "none").path()).await;
+        assert_eq!(silent.outcome(), "login_required");
+    }
+}
+
+/// Lines about somebody: all, those of one kind, and those that say that there were more.
+async fn lines(app: &TestApp, user: &TestUser, what: &str) -> (usize, usize) {
+    let all = entries(app).await;
+    let own = all.iter().filter(|line| line["sub"] == user.id.as_str() && line["what"] == what);
+    let own = own.filter(|line| line["outcome"] == "refused").collect::<Vec<_>>();
+    let more = own.iter().filter(|line| line["reason"].as_str().unwrap().contains("left out")).count();
+    (own.len(), more)
+}
+
+#[tokio::test]
+async fn what_is_refused_over_and_over_has_a_hundred_lines_an_hour_and_one_that_says_so() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+        let mut browser = Browser::signed_in(&app, &ada).await;
+        let silent = Request::new().with("prompt", "none").with("max_age", "0").path();
+        for _ in 0..130 {
+            assert_eq!(browser.get(&silent).await.outcome(), "login_required");
+        }
+        assert_eq!(lines(&app, &ada, "authorization").await, (101, 1));
+        for _ in 0..130 {
+            assert_eq!(browser.post("/account/passkeys", &[("form", "forged")]).await.status, 403);
+        }
+        // Another kind, and another person, have their own.
+        assert_eq!(lines(&app, &ada, "form").await, (101, 1));
+        let mut other = Browser::signed_in(&app, &bob).await;
+        other.get(&silent).await;
+        assert_eq!(lines(&app, &bob, "authorization").await, (1, 0));
+        app.clock.advance(3601);
+        browser.get(&silent).await;
+        assert_eq!(lines(&app, &ada, "authorization").await, (102, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_try_that_was_not_looked_at_leaves_no_counters() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let now = app.clock.now();
+        for n in 0..10 {
+            let name = LoginName::parse(&format!("nobody-{n}"));
+            let this = Try::of_nobody(name.as_ref(), "192.0.2.1");
+            assert_eq!(this.method(), Method::Pwd);
+            let undone = app.app.store.write(move |c| {
+                let _ = this.count(c, now)?;
+                this.undo(c)
+            });
+            undone.await.unwrap();
+        }
+        assert_eq!(rows(&app, "throttles"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_names_a_source_with_a_port_or_brackets_and_one_that_names_nobody_makes_no_crowd() {
+    logs::record();
+    let app = TestApp::on(sqlite(), "trusted_proxies = [\"127.0.0.1\"]").await;
+    let opened = async |hop: &str| {
+        let mut browser = Browser::new(&app);
+        browser.source = Some(hop.to_owned());
+        assert_eq!(browser.get(&Request::new().path()).await.status, 303, "{hop}");
+        let source = app.sql("SELECT source FROM interactions");
+        app.sql("DELETE FROM interactions");
+        source
+    };
+    for (hop, expected) in [
+        ("203.0.113.7:4711", "203.0.113.7"),
+        ("203.0.113.7", "203.0.113.7"),
+        ("198.51.100.1, 203.0.113.7:1", "203.0.113.7"),
+        ("[2001:db8::1]:443", "2001:db8::/64"),
+        ("[2001:db8::1]", "2001:db8::/64"),
+        ("2001:db8::1", "2001:db8::/64"),
+    ] {
+        assert_eq!(opened(hop).await, expected, "{hop}");
+    }
+    let unreadable = [opened("client-a").await, opened("client-b").await, opened("client-c").await];
+    assert_eq!(unreadable.iter().collect::<BTreeSet<_>>().len(), 3, "{unreadable:?}");
+    assert!(unreadable.iter().all(|source| source.starts_with("unreadable ")), "{unreadable:?}");
+    let warned = logs::everything().matches("names no address").count();
+    assert_eq!(warned, 1);
+}
