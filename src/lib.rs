@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod mint;
 pub mod outbox;
 pub mod pages;
+pub mod password_costs;
 pub mod protocol;
 pub mod rotation;
 pub mod server;

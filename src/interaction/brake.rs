@@ -43,6 +43,15 @@ impl Try {
         self.method
     }
 
+    /// Whom it is about, or whatever name nobody has.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// Counts the try; or says until when none is taken.
     pub fn count(&self, c: &mut Conn, now: Time) -> Written<Result<(), Time>> {
         throttles::raise(c, &self.counters(), now)
@@ -106,6 +115,14 @@ impl Try {
 /// Counts a source's try to make an account; or says until when it makes none.
 pub fn count_creation(c: &mut Conn, source: &str, now: Time) -> Written<Result<(), Time>> {
     let key = format!("create source {source}");
+    let (first_wait, memory) = (Seconds::minutes(1), Seconds::days(1));
+    let counter = Counter { key, free: 20, first_wait, longest_wait: LONGEST, memory };
+    throttles::raise(c, &[counter], now)
+}
+
+/// Counts a person's try of another password: each costs as much as a sign-in.
+pub fn count_new_password(c: &mut Conn, user: &UserId, now: Time) -> Written<Result<(), Time>> {
+    let key = format!("new password {user}");
     let (first_wait, memory) = (Seconds::minutes(1), Seconds::days(1));
     let counter = Counter { key, free: 20, first_wait, longest_wait: LONGEST, memory };
     throttles::raise(c, &[counter], now)

@@ -13,6 +13,7 @@ pub mod next_step;
 pub mod passkey;
 pub mod progress;
 pub mod prove;
+mod reserved_names;
 pub mod sentence;
 pub mod settle;
 pub mod submit;

@@ -99,6 +99,7 @@ pub enum Notice {
     WrongMailCode,
     NameTaken,
     BadName,
+    ReservedName,
     BadPassword(BadPassword),
 }
 

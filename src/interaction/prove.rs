@@ -16,6 +16,7 @@ use crate::base::time::Time;
 use crate::credential::recovery::RecoveryCode;
 use crate::credential::totp::Code;
 use crate::credential::totp::TotpSecret;
+use crate::password_costs;
 use crate::store::StoreError;
 use crate::store::audit;
 use crate::store::audit::Actor;
@@ -119,19 +120,13 @@ pub async fn recovery(app: &App, on: &Interaction, person: &Person, code: &str) 
     let (Some(set), Some(code)) = (set, RecoveryCode::parse(code)) else {
         return failed(app, on, Method::Recovery).await;
     };
-    let (id, selector) = (set.id.clone(), code.selector().to_owned());
-    let stored = app.store.read(move |c| recovery_codes::find(c, &id, &selector)).await?;
-    let secret = stored.as_ref().map(|stored| stored.secret.as_str());
-    let Ok(right) = app.passwords.verify(secret, code.secret()).await else {
-        return Err(not_looked_at(app, on, row, this).await?);
-    };
-    let (Some(stored), true) = (stored, right) else { return failed(app, on, Method::Recovery).await };
+    let hash = code.hash(&app.master, &person.user);
     let now = app.now();
     let progress = json(&proved(app, on, person.clone(), &set, now))?;
     let (expires_at, entry) = (on.expires_at(app, now), given(app, on, person, Method::Recovery));
     let letter = Letter::about(app, on, person, told::What::RecoveryUsed);
     let spent = app.store.write(move |c| {
-        if !recovery_codes::spend(c, &stored.id, now)? {
+        if !recovery_codes::spend(c, &set.id, &hash, now)? {
             return Ok(false);
         }
         letter.iter().try_for_each(|letter| letter.post(c))?;
@@ -199,8 +194,12 @@ async fn finish_password(
     known: (Option<Person>, Option<Credential>),
     password: &str,
 ) -> Result<(), ProveError> {
+    if let Some(stored) = &known.1 {
+        password_costs::know(app, stored).await?;
+    }
     let stored = known.1.as_ref().map(|credential| credential.secret.as_str());
-    let Ok(right) = app.passwords.verify(stored, password).await else {
+    let passwords = app.passwords.shared_by(this.about(), this.source());
+    let Ok(right) = passwords.verify(stored, password).await else {
         return Err(not_looked_at(app, on, row, this).await?);
     };
     let ((Some(person), Some(credential)), true) = (known, right) else {
@@ -217,6 +216,7 @@ async fn finish_password(
     });
     given.await?;
     app.metrics.proof(Method::Pwd, "given");
+    password_costs::renew(app, &passwords, credential, password).await;
     Ok(())
 }
 

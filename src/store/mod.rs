@@ -14,6 +14,7 @@ pub mod interactions;
 pub mod keys;
 pub mod mails;
 pub mod migrate;
+pub mod password_costs;
 pub mod recoveries;
 pub mod recovery_codes;
 pub mod refresh_tokens;

@@ -50,11 +50,9 @@ table! {
 }
 
 table! {
-    recovery_codes (id) {
-        id -> Text,
+    recovery_codes (credential_id, code_hash) {
         credential_id -> Text,
-        selector -> Text,
-        secret -> Text,
+        code_hash -> Text,
         spent_at -> Nullable<BigInt>,
     }
 }

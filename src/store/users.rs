@@ -10,6 +10,7 @@ use crate::base::time::Time;
 use diesel::prelude::*;
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Value;
 
 /// A user as stored; `claims` is the JSON object of their standard claims.
 #[derive(Clone, Debug)]
@@ -92,6 +93,26 @@ pub fn addresses(c: &mut Conn, id: &UserId) -> QueryResult<Vec<String>> {
         .order(login_names::name)
         .select(login_names::name)
         .rows(c)
+}
+
+/// Everything that a user is called: what they sign in with, and the names among their claims (OIDC Core §5.1).
+pub fn names(c: &mut Conn, id: &UserId) -> QueryResult<Vec<String>> {
+    let mut names = login_names(c, id)?;
+    let claims = by_id(c, id)?.map(|user| user.claims).unwrap_or_default();
+    names.extend(names_among(&serde_json::from_str(&claims).unwrap_or_default()));
+    Ok(names)
+}
+
+/// What a user signs in with.
+pub fn login_names(c: &mut Conn, id: &UserId) -> QueryResult<Vec<String>> {
+    let of_user = login_names::table.filter(login_names::user_id.eq(id.as_str()));
+    of_user.order(login_names::name).select(login_names::name).rows(c)
+}
+
+pub fn names_among(claims: &Value) -> Vec<String> {
+    const NAMES: [&str; 7] =
+        ["name", "given_name", "middle_name", "family_name", "nickname", "preferred_username", "email"];
+    NAMES.iter().filter_map(|name| claims.get(name)?.as_str().map(str::to_owned)).collect()
 }
 
 pub fn by_id(c: &mut Conn, id: &UserId) -> QueryResult<Option<User>> {

@@ -364,6 +364,7 @@ fn notice(notice: Notice, known: bool) -> &'static str {
         Notice::BadName => {
             "A user name has letters a-z, digits and marks such as . _ -, without spaces and without @."
         }
+        Notice::ReservedName => "That user name is for those who run this service. Choose another one.",
         Notice::BadPassword(why) => bad_password(why),
     }
 }
@@ -374,6 +375,9 @@ fn bad_password(why: BadPassword) -> &'static str {
         BadPassword::Long => "The password is longer than 1024 bytes; choose a shorter one.",
         BadPassword::Common => {
             "That password is one of the first that everybody guesses; choose another one."
+        }
+        BadPassword::Named => {
+            "That password is little more than a name of yours or of this service; choose another one."
         }
     }
 }

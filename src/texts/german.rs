@@ -448,6 +448,9 @@ fn notice(notice: Notice, known: bool) -> &'static str {
             "Ein Benutzername besteht aus den Buchstaben a–z, Ziffern und Zeichen wie . _ -, \
              ohne Leerzeichen und ohne @."
         }
+        Notice::ReservedName => {
+            "Dieser Benutzername ist für die Betreiber dieses Dienstes. Wählen Sie einen anderen."
+        }
         Notice::BadPassword(why) => bad_password(why),
     }
 }
@@ -458,6 +461,9 @@ fn bad_password(why: BadPassword) -> &'static str {
         BadPassword::Long => "Das Passwort ist länger als 1024 Bytes; wählen Sie ein kürzeres.",
         BadPassword::Common => {
             "Dieses Passwort gehört zu denen, die zuerst geraten werden; wählen Sie ein anderes."
+        }
+        BadPassword::Named => {
+            "Dieses Passwort ist kaum mehr als ein Name von Ihnen oder von diesem Dienst; wählen Sie ein anderes."
         }
     }
 }

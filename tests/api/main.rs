@@ -50,6 +50,7 @@ mod openid_connect;
 mod openid_connect_tokens;
 mod own_password;
 mod passkeys;
+mod password_costs;
 mod plans;
 mod processes;
 mod races;
