@@ -14,6 +14,7 @@ use crate::credential::costs::Cost;
 use crate::credential::password::Busy;
 use crate::credential::password::NewPassword;
 use crate::credential::totp::TotpSecret;
+use crate::interaction::attempt::logged_name;
 use crate::interaction::told;
 use crate::protocol::language::Language;
 use crate::protocol::standard_claims;
@@ -216,10 +217,13 @@ async fn list(app: &App) -> anyhow::Result<Said> {
 async fn show(app: &App, name: &str) -> anyhow::Result<Said> {
     let user = find(app, name).await?;
     let id = user.id.clone();
-    let factors = app.store.read(move |c| credentials::of_user(c, &id)).await?;
+    let read = app.store.read(move |c| Ok((credentials::of_user(c, &id)?, users::login_names(c, &id)?)));
+    let (factors, names) = read.await?;
     let mut json = described(&user);
     if let Some(json) = json.as_object_mut() {
         json.insert("factors".into(), factors.iter().map(|factor| factor_shown(app, factor)).collect());
+        let logged = names.iter().map(|name| Value::String(logged_name(&app.master, name)));
+        json.insert("names_in_log".into(), logged.collect());
     }
     Ok(Said { words: serde_json::to_string_pretty(&json)?, json })
 }

@@ -24,6 +24,8 @@ pub struct Try {
     at_home: bool,
 }
 
+/// Before the hash of a name that nobody has.
+const NOBODY: &str = "nobody ";
 const LONGEST: Seconds = Seconds::minutes(15);
 /// Nobody waits for that.
 pub const LOCKED: Seconds = Seconds::days(3650);
@@ -35,7 +37,7 @@ impl Try {
 
     pub fn of_nobody(name: Option<&LoginName>, source: &str) -> Self {
         let name = name.map(LoginName::as_str).unwrap_or_default();
-        let about = format!("nobody {}", Secret::presented(name).hash().as_str());
+        let about = format!("{NOBODY}{}", Secret::presented(name).hash().as_str());
         Self { method: Method::Pwd, about, source: source.to_owned(), at_home: false }
     }
 
@@ -50,6 +52,16 @@ impl Try {
 
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Under what its failure is told to an owner; names that nobody has share a few rows (attack: fill a table with names).
+    pub fn counted_for(&self) -> String {
+        let shared = NOBODY.len() + 1;
+        if self.about.starts_with(NOBODY) {
+            self.about.chars().take(shared).collect()
+        } else {
+            self.about.clone()
+        }
     }
 
     /// Counts the try; or says until when none is taken.

@@ -8,6 +8,7 @@ use super::progress::Person;
 use super::progress::Progress;
 use super::progress::Proof;
 use super::prove::ProveError;
+use super::prove::braked;
 use super::prove::note;
 use super::reserved_names::is_reserved;
 use crate::app::App;
@@ -74,7 +75,7 @@ async fn take_step(
         interactions::advance(c, &row, &progress, expires_at)?;
         Ok(Ok(InteractionRow { step: row.step + 1, ..row }))
     });
-    taken.await?.map_err(ProveError::Braked)
+    taken.await?.map_err(|until| braked(on, until))
 }
 
 /// A name with an @ could be somebody's address, under which they would sign in one day.

@@ -13,6 +13,7 @@ use super::progress::Person;
 use super::progress::Progress;
 use super::progress::Proof;
 use super::prove::ProveError;
+use super::prove::braked;
 use super::prove::note;
 use super::submit::save;
 use super::told;
@@ -253,7 +254,7 @@ async fn take_step(
         interactions::advance(c, &row, &progress, expires_at)?;
         Ok(Ok((InteractionRow { step: row.step + 1, ..row }, users::names(c, &user)?)))
     });
-    let (row, names) = taken.await?.map_err(ProveError::Braked)?;
+    let (row, names) = taken.await?.map_err(|until| braked(on, until))?;
     Ok((row, app.config.guessable(&names)))
 }
 

@@ -4,6 +4,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod approval;
+pub mod attempt;
 pub mod brake;
 pub mod create;
 pub mod enrol;

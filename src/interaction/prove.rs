@@ -2,6 +2,7 @@
 //! A name that nobody has, another user's proof and a wrong password are the same failure after the same work.
 
 use super::Interaction;
+use super::attempt::Attempt;
 use super::brake::Try;
 use super::progress::Person;
 use super::progress::Progress;
@@ -45,8 +46,8 @@ pub enum ProveError {
 }
 
 /// Who is it, and do they know the password?
-pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) -> Result<(), ProveError> {
-    let name = LoginName::parse(name.trim());
+pub async fn sign_in(app: &App, on: &Interaction, written: &str, password: &str) -> Result<(), ProveError> {
+    let name = LoginName::parse(written.trim());
     let (typed, browser) = (name.clone(), on.browser.id.clone());
     let found = app.store.read(move |c| {
         let user = name.map(|name| users::by_login_name(c, &name)).transpose()?.flatten();
@@ -61,15 +62,16 @@ pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) ->
         Some((user, _, at_home)) => Try::of_user(Method::Pwd, &user.id, &on.source, *at_home),
         None => Try::of_nobody(typed.as_ref(), &on.source),
     };
+    let attempt = Attempt::of_name(app, &this, written);
     let tried = on.progress.tried(Method::Pwd, typed);
-    let row = take_step(app, on, tried, &this).await?;
+    let row = take_step(app, on, tried, &this, &attempt).await?;
     let wanted = on.ask.need.subject.clone();
     let usable = found.filter(|(user, ..)| !user.disabled && wanted.is_none_or(|wanted| wanted == user.id));
     let (person, credential) = match usable {
         Some((user, password, _)) => (Some(Person { user: user.id, username: user.username }), password),
         None => (None, None),
     };
-    finish_password(app, on, row, this, (person, credential), password).await
+    finish_password(app, on, row, (this, attempt), (person, credential), password).await
 }
 
 /// Does the person of this interaction know the password?
@@ -81,9 +83,10 @@ pub async fn password(
 ) -> Result<(), ProveError> {
     let (credential, at_home) = factor(app, on, &person.user, Kind::Password).await?;
     let this = Try::of_user(Method::Pwd, &person.user, &on.source, at_home);
+    let attempt = Attempt::of(app, on, Method::Pwd);
     let tried = on.progress.tried(Method::Pwd, None);
-    let row = take_step(app, on, tried, &this).await?;
-    finish_password(app, on, row, this, (Some(person.clone()), credential), password).await
+    let row = take_step(app, on, tried, &this, &attempt).await?;
+    finish_password(app, on, row, (this, attempt), (Some(person.clone()), credential), password).await
 }
 
 /// RFC 6238 §5.2: the code counts once, here or in any other process.
@@ -91,7 +94,7 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
     let (credential, at_home) = factor(app, on, &person.user, Kind::Totp).await?;
     let this = Try::of_user(Method::Otp, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Otp, None);
-    let row = take_step(app, on, tried, &this).await?;
+    let row = take_step(app, on, tried, &this, &Attempt::of(app, on, Method::Otp)).await?;
     let now = app.now();
     let Some(credential) = credential else { return failed(app, on, Method::Otp).await };
     let Some(step) = matching_step(app, &credential, code, now) else {
@@ -116,7 +119,7 @@ pub async fn recovery(app: &App, on: &Interaction, person: &Person, code: &str) 
     let (set, at_home) = factor(app, on, &person.user, Kind::Recovery).await?;
     let this = Try::of_user(Method::Recovery, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Recovery, None);
-    let row = take_step(app, on, tried, &this).await?;
+    let row = take_step(app, on, tried, &this, &Attempt::of(app, on, Method::Recovery)).await?;
     let (Some(set), Some(code)) = (set, RecoveryCode::parse(code)) else {
         return failed(app, on, Method::Recovery).await;
     };
@@ -163,6 +166,7 @@ async fn take_step(
     on: &Interaction,
     tried: Progress,
     this: &Try,
+    attempt: &Attempt,
 ) -> Result<InteractionRow, ProveError> {
     let now = app.now();
     let (row, json, expires_at, this) =
@@ -178,6 +182,7 @@ async fn take_step(
     match taken.await {
         Ok(Ok(row)) => Ok(row),
         Ok(Err(until)) => {
+            attempt.log_braked(on, until);
             app.metrics.proof(method, "braked");
             refused(app, on, &format!("{} braked", method.as_str())).await?;
             Err(ProveError::Braked(until))
@@ -190,7 +195,7 @@ async fn finish_password(
     app: &App,
     on: &Interaction,
     row: InteractionRow,
-    this: Try,
+    (this, attempt): (Try, Attempt),
     known: (Option<Person>, Option<Credential>),
     password: &str,
 ) -> Result<(), ProveError> {
@@ -203,7 +208,7 @@ async fn finish_password(
         return Err(not_looked_at(app, on, row, this).await?);
     };
     let ((Some(person), Some(credential)), true) = (known, right) else {
-        return failed(app, on, Method::Pwd).await;
+        return failed_as(app, on, attempt).await;
     };
     let now = app.now();
     let entry = given(app, on, &person, Method::Pwd);
@@ -230,6 +235,12 @@ async fn not_looked_at(
     app.store.write(move |c| this.undo(c)).await?;
     note(app, on, &row, &on.progress).await?;
     Ok(ProveError::Busy)
+}
+
+/// What is dear, and was asked for too often.
+pub(super) fn braked(on: &Interaction, until: Time) -> ProveError {
+    tracing::info!(interaction = %on.id(), source = on.source, until = until.rfc3339(), "work.braked");
+    ProveError::Braked(until)
 }
 
 /// Says more about a step that was taken, unless another form goes on from there already.
@@ -285,8 +296,14 @@ fn matching_step(app: &App, credential: &Credential, code: &str, now: Time) -> O
 }
 
 pub(super) async fn failed(app: &App, on: &Interaction, method: Method) -> Result<(), ProveError> {
-    tracing::info!(interaction = %on.id(), method = method.as_str(), "proof.failed");
+    failed_as(app, on, Attempt::of(app, on, method)).await
+}
+
+async fn failed_as(app: &App, on: &Interaction, attempt: Attempt) -> Result<(), ProveError> {
+    attempt.log_failed(on);
+    let (method, now) = (attempt.method(), app.now());
     app.metrics.proof(method, "failed");
+    app.store.write(move |c| attempt.count(c, now)).await?;
     Ok(refused(app, on, method.as_str()).await?)
 }
 

@@ -19,6 +19,7 @@ use crate::store::audit::Entry;
 use crate::store::audit::What;
 use crate::store::connection::Conn;
 use crate::store::events;
+use crate::store::failed_sign_ins;
 use crate::store::interactions;
 use crate::store::lost;
 use crate::store::remembered;
@@ -131,6 +132,7 @@ impl Ledger {
         if self.is_new {
             sessions::open(c, &self.session, (&self.browser.id, &self.user), self.life, self.now)?;
             remembered::note(c, &self.browser.id, &self.user, self.now)?;
+            failed_sign_ins::tell(c, &self.user)?;
         }
         events::append(c, &self.session, &self.proofs)?;
         self.entry.iter().try_for_each(|entry| audit::append(c, entry))

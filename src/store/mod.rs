@@ -9,6 +9,7 @@ pub mod connection;
 pub mod consents;
 pub mod credentials;
 pub mod events;
+pub mod failed_sign_ins;
 pub mod grants;
 pub mod interactions;
 pub mod keys;

@@ -193,6 +193,16 @@ table! {
 }
 
 table! {
+    failed_sign_ins (about) {
+        about -> Text,
+        failures -> BigInt,
+        last_at -> BigInt,
+        told -> BigInt,
+        told_last_at -> BigInt,
+    }
+}
+
+table! {
     consents (user_id, client_id, scope) {
         user_id -> Text,
         client_id -> Text,

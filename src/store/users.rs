@@ -1,6 +1,7 @@
 //! Users and the names they sign in with. A name is stored and looked up in one normal form: ASCII, lower case.
 
 use super::connection::Conn;
+use super::failed_sign_ins;
 use super::schema::login_names;
 use super::schema::users;
 use super::statement::Statement;
@@ -170,6 +171,7 @@ pub fn set_disabled(c: &mut Conn, id: &UserId, at: Option<Time>) -> QueryResult<
 
 /// Deletes a user with their names, factors, sessions and events.
 pub fn delete(c: &mut Conn, id: &UserId) -> QueryResult<()> {
+    failed_sign_ins::forget(c, id)?;
     diesel::delete(users::table.find(id.as_str())).run(c).map(drop)
 }
 

@@ -141,6 +141,17 @@ pub static TEXTS: Texts = Texts {
         Some(1) => "You have 1 recovery code left. New ones replace it.".into(),
         Some(left) => format!("You have {left} recovery codes left. New ones replace them."),
     },
+    failed_sign_ins: |told| {
+        let attempts = match told.count {
+            1 => "1 failed sign-in attempt".into(),
+            count => format!("{count} failed sign-in attempts"),
+        };
+        let (day, time) = (day(told.last_at), told.last_at.date("%H:%M"));
+        format!(
+            "{attempts} since your last sign-in, the last one on {day} at {time} (UTC). \
+             If that was not you, change your password."
+        )
+    },
     device_bound: "On one device only",
     kept_by: |who| format!("Kept by {who}"),
     lost_it: "I have lost it",

@@ -163,6 +163,17 @@ pub static TEXTS: Texts = Texts {
         Some(1) => "Sie haben noch 1 Wiederherstellungscode. Neue ersetzen ihn.".into(),
         Some(left) => format!("Sie haben noch {left} Wiederherstellungscodes. Neue ersetzen sie."),
     },
+    failed_sign_ins: |told| {
+        let attempts = match told.count {
+            1 => "1 fehlgeschlagener Anmeldeversuch".into(),
+            count => format!("{count} fehlgeschlagene Anmeldeversuche"),
+        };
+        let (day, time) = (day(told.last_at), told.last_at.date("%H:%M"));
+        format!(
+            "{attempts} seit Ihrer letzten Anmeldung, der letzte am {day} um {time} Uhr (UTC). \
+             Wenn Sie das nicht waren, ändern Sie Ihr Passwort."
+        )
+    },
     device_bound: "Nur auf einem Gerät",
     kept_by: |who| format!("Liegt bei {who}"),
     lost_it: "Verloren gegangen",

@@ -36,6 +36,7 @@ mod dependencies;
 mod documents;
 mod endings;
 mod explain;
+mod failed_sign_ins;
 mod faults;
 mod interactions;
 mod keys;
