@@ -23,6 +23,7 @@ use crate::store::audit::What;
 use crate::store::connection::Conn;
 use crate::store::keys;
 use crate::store::migrate::migrate;
+use crate::store::password_costs;
 use crate::store::sessions::SessionLife;
 use anyhow::Context;
 use std::sync::Arc;
@@ -54,14 +55,18 @@ impl App {
     /// Brings database and keys into being or up to date, under one lock, and opens them.
     pub fn open(config: Config, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
         let now = clock.now();
-        let first = |c: &mut Conn| prepare_keys(c, &config, now, entropy.as_ref());
-        let (_, keys) = migrate(&config.database, first)
+        let first = |c: &mut Conn| {
+            let keys = prepare_keys(c, &config, now, entropy.as_ref())?;
+            Ok::<_, anyhow::Error>((keys, password_costs::stored(c).map_err(StoreError::from)?))
+        };
+        let (_, (keys, costs)) = migrate(&config.database, first)
             .with_context(|| format!("The database {} can't be prepared", config.database))?;
         let store = Store::open(&config.database)?;
         let permits = available_parallelism().map_or(1, usize::from);
         let passwords =
             Passwords::new(config.argon2, permits, entropy.as_ref()).map_err(anyhow::Error::msg)?;
         let passwords = passwords.crowding(store.crowd.clone());
+        passwords.learn(costs);
         let keyring = Keyring::new(keys.signing, config.lifetimes.longest_token());
         let passkeys = config.issuer.address().and_then(|url| Passkeys::of(&url, &config.page.name));
         let mail = config.mail.clone().map(|settings| Arc::new(Mailer::new(settings)));

@@ -19,6 +19,7 @@ pub mod mint;
 pub mod open_files;
 pub mod outbox;
 pub mod pages;
+pub mod password_costs;
 pub mod protocol;
 pub mod rotation;
 pub mod server;

@@ -190,6 +190,8 @@ pub struct PasskeysPage {
     /// Of the forms.
     pub code: String,
     pub said: Option<&'static str>,
+    /// About sign-ins that failed.
+    pub failed: Option<String>,
     pub keys: Vec<KeyShown>,
     pub totp: Option<String>,
     /// About a replacement that waits.
@@ -403,6 +405,7 @@ mod tests {
                 user: "u".into(),
                 code: "c".into(),
                 said: None,
+                failed: Some("for ever".into()),
                 keys: vec![KeyShown {
                     id: "k".into(),
                     label: "<b>\" onfocus".into(),

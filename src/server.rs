@@ -5,6 +5,7 @@ use crate::account::recovery;
 use crate::app::App;
 use crate::config::Tls;
 use crate::outbox;
+use crate::password_costs;
 use crate::rotation;
 use crate::store;
 use crate::store::connection::DatabaseUrl;
@@ -70,6 +71,9 @@ impl Bound {
         let (app, _lock) = (self.app.clone(), self._only_one);
         let server = serve(self.app, self.listener)?;
         let _taken = signal(SignalKind::from_raw(SIGXFSZ))?;
+        if let Err(why) = password_costs::tell(&app).await {
+            tracing::warn!(%why, "passwords.not_counted");
+        }
         let sweeping = tokio::spawn(sweep(app.clone()));
         let watching = tokio::spawn(watch_keys(app.clone().into_inner()));
         let (stop, stopped) = watch::channel(false);
@@ -150,6 +154,9 @@ async fn sweep(app: Data<App>) {
                     break;
                 }
             }
+        }
+        if let Err(why) = password_costs::look(&app).await {
+            tracing::warn!(%why, "passwords.costs_unknown");
         }
         app.passwords.rest();
         tokio::time::sleep(SWEEP_EVERY).await;

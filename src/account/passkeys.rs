@@ -14,6 +14,8 @@ use crate::store::connection::Conn;
 use crate::store::credentials;
 use crate::store::credentials::Credential;
 use crate::store::credentials::Kind;
+use crate::store::failed_sign_ins;
+use crate::store::failed_sign_ins::FailedSignIns;
 use crate::store::grants;
 use crate::store::recoveries;
 use crate::store::recovery_codes;
@@ -47,6 +49,7 @@ pub struct Own {
     pub may_replace: bool,
     /// Recovery codes that are left, if there ever were any.
     pub codes: Option<i64>,
+    pub failed: Option<FailedSignIns>,
 }
 
 impl Own {
@@ -97,7 +100,8 @@ pub async fn of(app: &App, user: &UserId) -> Result<Own, StoreError> {
         let waiting = recoveries::of_user(c, &user)?.map(|waiting| waiting.recovery.due_at);
         let may_replace = mails && waiting.is_none() && !users::addresses(c, &user)?.is_empty();
         let keys = all.into_iter().filter(|credential| credential.key.is_some()).collect();
-        Ok(Own { keys, totp, waiting, may_replace, codes })
+        let failed = failed_sign_ins::of_user(c, &user)?;
+        Ok(Own { keys, totp, waiting, may_replace, codes, failed })
     });
     read.await
 }

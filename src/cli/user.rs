@@ -10,9 +10,11 @@ use crate::assurance::factors::SecondFactor;
 use crate::base::id::CredentialId;
 use crate::base::id::UserId;
 use crate::base::time::Time;
+use crate::credential::costs::Cost;
 use crate::credential::password::Busy;
 use crate::credential::password::NewPassword;
 use crate::credential::totp::TotpSecret;
+use crate::interaction::attempt::logged_name;
 use crate::interaction::told;
 use crate::protocol::language::Language;
 use crate::protocol::standard_claims;
@@ -169,11 +171,13 @@ async fn add(app: &App, add: Add) -> anyhow::Result<Said> {
     let id = UserId::generate(app.entropy.as_ref(), now);
     let name = login_name(&add.name)?;
     let email = add.email.as_deref().map(email).transpose()?;
-    let claims = Value::Object(claims(&add)?).to_string();
+    let claims = Value::Object(claims(&add)?);
+    let names = [vec![add.name.clone()], users::names_among(&claims)].concat();
+    let claims = claims.to_string();
     let second_factor = add.second_factor.into();
     let mut factors = Vec::new();
     if let Some(password) = add.password.read()? {
-        factors.push(hashed(app, &password, now).await?);
+        factors.push(hashed(app, &password, &names, now).await?);
     }
     let secret = add.totp.then(|| TotpSecret::generate(app.entropy.as_ref()));
     if let Some(secret) = &secret {
@@ -214,23 +218,39 @@ async fn list(app: &App) -> anyhow::Result<Said> {
 async fn show(app: &App, name: &str) -> anyhow::Result<Said> {
     let user = find(app, name).await?;
     let id = user.id.clone();
-    let factors = app.store.read(move |c| credentials::of_user(c, &id)).await?;
-    let factors = factors
-        .iter()
-        .map(|f| json!({"method": f.kind.method().as_str(), "kind": f.kind.as_str(), "enrolled_at": f.enrolled_at.rfc3339()}))
-        .collect::<Vec<_>>();
+    let read = app.store.read(move |c| Ok((credentials::of_user(c, &id)?, users::login_names(c, &id)?)));
+    let (factors, names) = read.await?;
     let mut json = described(&user);
     if let Some(json) = json.as_object_mut() {
-        json.insert("factors".into(), Value::Array(factors));
+        json.insert("factors".into(), factors.iter().map(|factor| factor_shown(app, factor)).collect());
+        let logged = names.iter().map(|name| Value::String(logged_name(&app.master, name)));
+        json.insert("names_in_log".into(), logged.collect());
     }
     Ok(Said { words: serde_json::to_string_pretty(&json)?, json })
+}
+
+/// A password of more than two costs ago signs nobody in.
+fn factor_shown(app: &App, factor: &Credential) -> Value {
+    let mut json = json!({
+        "method": factor.kind.method().as_str(),
+        "kind": factor.kind.as_str(),
+        "enrolled_at": factor.enrolled_at.rfc3339(),
+    });
+    if let (Kind::Password, Some(json)) = (factor.kind, json.as_object_mut()) {
+        let cost = Cost::of(&factor.secret);
+        json.insert("cost".into(), Value::String(cost.as_str().to_owned()));
+        json.insert("needs_reset".into(), Value::Bool(app.passwords.costs().is_given_up(&cost)));
+    }
+    json
 }
 
 async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::Result<Said> {
     let user = find(app, name).await?;
     let password = source.read()?.context("give the password with --password-stdin or --password-file")?;
     let now = app.now();
-    let factor = hashed(app, &password, now).await?;
+    let id = user.id.clone();
+    let names = app.store.read(move |c| users::names(c, &id)).await?;
+    let factor = hashed(app, &password, &names, now).await?;
     let (id, entry) = (user.id.clone(), super::entry(app, What::UserPasswordSet).user(&user.id));
     let letter = super::letter(app, &user, told::What::Added(Kind::Password));
     app.store
@@ -317,10 +337,10 @@ fn claims(add: &Add) -> anyhow::Result<Map<String, Value>> {
     Ok(claims)
 }
 
-async fn hashed(app: &App, password: &str, now: Time) -> anyhow::Result<Credential> {
+async fn hashed(app: &App, password: &str, names: &[String], now: Time) -> anyhow::Result<Credential> {
     let english = texts::of(Language::English);
-    let password =
-        NewPassword::parse(password).map_err(|why| anyhow::Error::msg((english.bad_password)(why)))?;
+    let password = NewPassword::parse(password, &app.config.guessable(names))
+        .map_err(|why| anyhow::Error::msg((english.bad_password)(why)))?;
     let secret = app.passwords.hash(password, app.entropy.as_ref()).await;
     let secret = secret.map_err(|Busy| anyhow::anyhow!("argon2 can't run; is there enough memory?"))?;
     let id = CredentialId::generate(app.entropy.as_ref(), now);

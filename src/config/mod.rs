@@ -6,6 +6,7 @@ mod file;
 
 use crate::assurance::policy::Policy;
 use crate::base::time::Seconds;
+use crate::credential::guessable::Guessable;
 use crate::credential::password::Argon2Cost;
 use crate::mail::settings::MailSettings;
 use crate::mail::settings::Smtp;
@@ -151,6 +152,18 @@ impl Config {
             argon2: file.argon2.checked()?,
             policy: file.policy()?,
         })
+    }
+
+    /// What the service is called, the program and its host: names that nobody else may take, nor have for a password.
+    pub fn own_names(&self) -> [String; 3] {
+        [self.page.name.clone(), "Stepgate".to_owned(), self.issuer.host()]
+    }
+
+    /// What is tried first against somebody with these names.
+    pub fn guessable(&self, names: &[String]) -> Guessable {
+        let own = self.own_names();
+        let address = [self.issuer.as_str(), "www"];
+        Guessable::of(names.iter().chain(&own).map(String::as_str).chain(address))
     }
 
     /// What is sound and doubtful all the same.

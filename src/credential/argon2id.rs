@@ -42,6 +42,11 @@ impl Hasher {
         Some(self.within(memory).verify_password(password, &stored).is_ok())
     }
 
+    /// Whether anything can be compared with it.
+    pub fn can_read(&self, stored: &str) -> bool {
+        PasswordHash::new(stored).is_ok_and(|stored| Params::try_from(&stored).is_ok())
+    }
+
     fn within<'a>(&'a self, memory: &'a mut Memory) -> Within<'a> {
         Within { params: &self.params, memory: RefCell::new(memory) }
     }

@@ -2,8 +2,11 @@
 
 mod aaguid;
 mod argon2id;
+pub mod costs;
+pub mod guessable;
 pub mod passkey;
 pub mod password;
 pub mod recovery;
 pub mod seal;
+mod shares;
 pub mod totp;

@@ -1,13 +1,20 @@
-//! Passwords: argon2id (RFC 9106), bounded, with the same work for a user who does not exist. Hashing is in `argon2id.rs`.
+//! Passwords: argon2id (RFC 9106), bounded, with the same work for a user who does not exist. Hashing is in `argon2id.rs`, at which
+//! costs is in `costs.rs`.
 
 use super::argon2id::Hasher;
 use super::argon2id::Memory;
+use super::costs::Cost;
+use super::costs::Costs;
+use super::guessable::Guessable;
+use super::guessable::is_guessable;
+use super::shares::Shares;
 use crate::base::crowd::Crowd;
 use crate::base::entropy::Entropy;
 use crate::base::entropy::random;
 use argon2::Params;
 use serde::Deserialize;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -21,13 +28,19 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 pub struct Passwords {
     hasher: Hasher,
-    /// What a password is compared with when there is nothing to compare it with.
-    dummy: Arc<str>,
+    costs: Arc<Costs>,
     permits: Arc<Semaphore>,
+    /// How many there are, taken or not.
+    most_permits: usize,
     waiting: Arc<Semaphore>,
+    /// Of the places of those who wait.
+    shares: Shares,
+    /// Who asks, and how many places each of them may hold.
+    askers: Vec<(String, usize)>,
     /// Of those who are done, for those who come: to give it back and take it anew costs a third of a hash.
     memory: Arc<Mutex<Vec<Memory>>>,
-    compared: Arc<AtomicU64>,
+    compared: Arc<Mutex<BTreeMap<Cost, u64>>>,
+    worked: Arc<AtomicU64>,
     crowd: Crowd,
 }
 
@@ -39,7 +52,8 @@ pub struct Argon2Cost {
     pub parallelism: u32,
 }
 
-/// A password that may be set: 8 to 1,024 bytes, of any composition, but none of the common ones (NIST SP 800-63B §5.1.1.2).
+/// A password that may be set: 8 to 1,024 bytes, of any composition, but none of the common ones, and none that is made of names of its
+/// user or of ours (NIST SP 800-63B §5.1.1.2).
 pub struct NewPassword(Zeroizing<String>);
 
 /// Why a password may not be set.
@@ -48,6 +62,7 @@ pub enum BadPassword {
     Short,
     Long,
     Common,
+    Named,
 }
 
 /// Too many are being hashed already; nothing was decided.
@@ -58,6 +73,9 @@ const LONGEST: usize = 1024;
 /// The length of that list: a password that takes no more guesses falls to whoever tries it from the top.
 const COMMON: u64 = 30_000;
 const WAITING_PER_PERMIT: usize = 32;
+/// Attack: one account, or one network, takes every place, and nobody signs in.
+const SHARE_OF_A_PERSON: usize = 8;
+const SHARE_OF_A_SOURCE_PER_PERMIT: usize = WAITING_PER_PERMIT / 2;
 
 impl Default for Argon2Cost {
     fn default() -> Self {
@@ -82,33 +100,50 @@ impl Argon2Cost {
 }
 
 impl NewPassword {
-    pub fn parse(text: &str) -> Result<Self, BadPassword> {
+    pub fn parse(text: &str, guessable: &Guessable) -> Result<Self, BadPassword> {
         match text.len() {
             0..8 => Err(BadPassword::Short),
-            8..=LONGEST if is_common(text) => Err(BadPassword::Common),
+            8..=LONGEST if is_guessable(text, guessable) => Err(BadPassword::Named),
+            8..=LONGEST if guesses(text, &[]) <= COMMON => Err(BadPassword::Common),
+            8..=LONGEST if guesses(text, guessable.words()) <= COMMON => Err(BadPassword::Named),
             8..=LONGEST => Ok(Self(Zeroizing::new(text.to_owned()))),
             _ => Err(BadPassword::Long),
         }
     }
 }
 
-/// Whether it is on zxcvbn's list of common passwords, or as soon guessed as the last of them. The beginning tells; of a text
+/// How soon it is guessed, by who tries zxcvbn's list of common passwords and these words. The beginning tells; of a text
 /// that is all substitutions (`4@8({[<`) a longer one would take the better part of a second.
-fn is_common(text: &str) -> bool {
+fn guesses(text: &str, words: &[String]) -> u64 {
     let beginning = text.chars().take(32).collect::<String>();
-    zxcvbn::zxcvbn(&beginning, &[]).guesses() <= COMMON
+    let words = words.iter().map(String::as_str).collect::<Vec<_>>();
+    zxcvbn::zxcvbn(&beginning, &words).guesses()
 }
 
 impl Passwords {
     pub fn new(cost: Argon2Cost, permits: usize, entropy: &dyn Entropy) -> Result<Self, String> {
         let params = cost.params().map_err(|why| why.to_string())?;
         let hasher = Hasher::new(params);
-        let dummy = hasher.hash(b"a password that nobody has", &random(entropy), &mut Memory::default());
-        let dummy = dummy.ok_or("argon2 can't hash")?.into();
+        let sample = hasher.hash(b"a password that nobody has", &random(entropy), &mut Memory::default());
+        let costs = Costs::new(Cost::of(&sample.ok_or("argon2 can't hash")?));
         let waiting = Arc::new(Semaphore::new(permits * WAITING_PER_PERMIT));
-        let permits = Arc::new(Semaphore::new(permits));
-        let (memory, compared, crowd) = (Arc::default(), Arc::default(), Crowd::default());
-        Ok(Self { hasher, dummy, permits, waiting, memory, compared, crowd })
+        let (most_permits, permits) = (permits, Arc::new(Semaphore::new(permits)));
+        let (shares, askers) = (Shares::default(), Vec::new());
+        let (memory, compared, worked, crowd) =
+            (Arc::default(), Arc::default(), Arc::default(), Crowd::default());
+        Ok(Self {
+            hasher,
+            costs,
+            permits,
+            most_permits,
+            waiting,
+            shares,
+            askers,
+            memory,
+            compared,
+            worked,
+            crowd,
+        })
     }
 
     /// Whoever waits for a hash is one of these.
@@ -116,10 +151,23 @@ impl Passwords {
         Self { crowd, ..self }
     }
 
+    /// For somebody, somewhere: what is done for them has their shares of the places.
+    pub fn shared_by(&self, person: &str, source: &str) -> Self {
+        let askers = vec![
+            (format!("person {person}"), SHARE_OF_A_PERSON),
+            (format!("source {source}"), self.most_permits * SHARE_OF_A_SOURCE_PER_PERMIT),
+        ];
+        Self { askers, ..self.clone() }
+    }
+
     /// What a stranger wants for a password. Judged where hashes are made, and bounded like them: it takes as long as one.
-    pub async fn wanted(&self, text: &str) -> Result<Result<NewPassword, BadPassword>, Busy> {
+    pub async fn wanted(
+        &self,
+        text: &str,
+        guessable: Guessable,
+    ) -> Result<Result<NewPassword, BadPassword>, Busy> {
         let text = Zeroizing::new(text.to_owned());
-        self.work(move |_| NewPassword::parse(&text)).await
+        self.work(move |_| NewPassword::parse(&text, &guessable)).await
     }
 
     /// The PHC string to store.
@@ -127,29 +175,59 @@ impl Passwords {
         self.hash_text(password.0, entropy).await
     }
 
-    /// The PHC string of a recovery code.
-    pub async fn hash_code(&self, code: &str, entropy: &dyn Entropy) -> Result<String, Busy> {
-        self.hash_text(Zeroizing::new(code.to_owned()), entropy).await
+    /// The PHC string of a password that was verified, at the present cost.
+    pub async fn hash_anew(&self, password: &str, entropy: &dyn Entropy) -> Result<String, Busy> {
+        self.hash_text(Zeroizing::new(password.to_owned()), entropy).await
     }
 
-    /// Whether `password` is the one behind `stored`. Nobody's password takes as long as a wrong one.
+    /// Whether `password` is the one behind `stored`. Each try is a hash at each cost that is stored, in the same order; nobody's
+    /// password takes as long as a wrong one.
     pub async fn verify(&self, stored: Option<&str>, password: &str) -> Result<bool, Busy> {
         let known = stored.is_some() && password.len() <= LONGEST;
-        let stored = stored.map_or_else(|| self.dummy.to_string(), str::to_owned);
+        let cost = stored.map(Cost::of);
+        let own = |compared: &Cost| stored.filter(|_| cost.as_ref() == Some(compared)).map(str::to_owned);
+        let costs = self.costs.compared().into_iter();
+        let hashes = costs.map(|cost| (own(&cost), cost)).collect::<Vec<_>>();
         let shortened = password.as_bytes().get(..LONGEST).unwrap_or(password.as_bytes());
         let password = Zeroizing::new(shortened.to_vec());
         let (hasher, compared) = (self.hasher.clone(), self.compared.clone());
         let matches = self.work(move |memory| {
-            let matches = hasher.verify(&stored, &password, memory);
-            compared.fetch_add(matches.iter().count() as u64, Ordering::Relaxed);
-            matches == Some(true)
+            let mut matches = false;
+            for (own, cost) in hashes {
+                let is_own = own.is_some();
+                let hash = own.unwrap_or_else(|| cost.nobodys());
+                let is_right = hasher.verify(&hash, &password, memory);
+                *lock(&compared).entry(cost).or_default() += is_right.iter().count() as u64;
+                matches |= is_own && is_right == Some(true);
+            }
+            matches
         });
         Ok(matches.await? && known)
     }
 
+    /// Passwords are stored at these costs, those that were set last first.
+    pub fn learn(&self, stored: Vec<Cost>) {
+        let readable = |cost: &Cost| self.hasher.can_read(&cost.nobodys());
+        self.costs.learn(stored, readable);
+    }
+
+    pub fn costs(&self) -> &Costs {
+        &self.costs
+    }
+
     /// How often argon2 has compared, somebody's or nobody's: work that must be the same for every name.
     pub fn compared(&self) -> u64 {
-        self.compared.load(Ordering::Relaxed)
+        lock(&self.compared).values().sum()
+    }
+
+    /// The same, at each cost.
+    pub fn compared_at(&self) -> BTreeMap<Cost, u64> {
+        lock(&self.compared).clone()
+    }
+
+    /// How many places were taken: everything that is as dear as a hash.
+    pub fn worked(&self) -> u64 {
+        self.worked.load(Ordering::Relaxed)
     }
 
     /// Clears the memory that no hash is using, and gives it back: for a moment when there may be nobody who signs in.
@@ -166,6 +244,8 @@ impl Passwords {
         &self,
         job: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, Busy> {
+        let share = |(asker, most): &(String, usize)| self.shares.take(asker, *most).ok_or(Busy);
+        let shares = self.askers.iter().map(share).collect::<Result<Vec<_>, _>>()?;
         let place = self.waiting.clone().try_acquire_owned().map_err(|_| Busy)?;
         let permit = match self.permits.clone().try_acquire_owned() {
             Ok(permit) => permit,
@@ -174,10 +254,11 @@ impl Passwords {
                 self.permits.clone().acquire_owned().await.map_err(|_| Busy)?
             }
         };
+        self.worked.fetch_add(1, Ordering::Relaxed);
         let kept = self.memory.clone();
         let work = tokio::task::spawn_blocking(move || {
             // Attack: hang up in the middle, again and again. The permit ends with the work, not with who asked for it.
-            let _held = (place, permit);
+            let _held = (shares, place, permit);
             let mut memory = lock(&kept).pop().unwrap_or_default();
             let done = job(&mut memory);
             lock(&kept).push(memory);
@@ -187,8 +268,8 @@ impl Passwords {
     }
 }
 
-fn lock(memory: &Mutex<Vec<Memory>>) -> MutexGuard<'_, Vec<Memory>> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -202,10 +283,14 @@ mod tests {
         Passwords::new(CHEAP, permits, &SystemEntropy).unwrap()
     }
 
+    fn parse(text: &str) -> Result<NewPassword, BadPassword> {
+        NewPassword::parse(text, &Guessable::default())
+    }
+
     #[tokio::test]
     async fn a_password_verifies_against_its_own_hash_and_nobodys_never_does() {
         let passwords = passwords(1);
-        let chosen = NewPassword::parse("correct horse").unwrap();
+        let chosen = parse("correct horse").unwrap();
         let stored = passwords.hash(chosen, &SystemEntropy).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{stored}");
         let verify = async |stored, password: &str| passwords.verify(stored, password).await.unwrap();
@@ -269,6 +354,66 @@ mod tests {
         assert_eq!(passwords.verify(None, "x").await, Err(Busy));
     }
 
+    #[tokio::test]
+    async fn a_person_and_a_source_have_a_share_of_the_places_and_others_get_theirs() {
+        let passwords = passwords(1);
+        let busy = |shares: Passwords| async move { shares.verify(None, "x").await == Err(Busy) };
+        let taken = passwords.permits.clone().acquire_owned().await.unwrap();
+        let waits = |person: String, source: &str| {
+            let shares = passwords.shared_by(&person, source);
+            tokio::spawn(async move { shares.verify(None, "x").await })
+        };
+        let mut waiting =
+            (0..SHARE_OF_A_PERSON).map(|n| waits("ada".into(), &n.to_string())).collect::<Vec<_>>();
+        waiting.extend((0..SHARE_OF_A_SOURCE_PER_PERMIT).map(|n| waits(format!("bob{n}"), "192.0.2.1")));
+        let held = || passwords.waiting.available_permits();
+        while held() > WAITING_PER_PERMIT - SHARE_OF_A_PERSON - SHARE_OF_A_SOURCE_PER_PERMIT {
+            tokio::task::yield_now().await;
+        }
+        assert!(busy(passwords.shared_by("ada", "198.51.100.1")).await);
+        assert!(busy(passwords.shared_by("carl", "192.0.2.1")).await);
+        let other = waits("carl".into(), "198.51.100.1");
+        drop(taken);
+        assert_eq!(other.await.unwrap(), Ok(false));
+        for one in waiting {
+            assert_eq!(one.await.unwrap(), Ok(false));
+        }
+        assert!(!busy(passwords.shared_by("ada", "192.0.2.1")).await);
+    }
+
+    #[tokio::test]
+    async fn a_try_is_a_hash_at_each_cost_that_is_stored_whoever_it_is_about() {
+        let passwords = passwords(1);
+        let at = |memory_kib| Argon2Cost { memory_kib, ..CHEAP };
+        let hash = async |cost| {
+            let then = Passwords::new(cost, 1, &SystemEntropy).unwrap();
+            then.hash_anew("correct horse", &SystemEntropy).await.unwrap()
+        };
+        let stored = [hash(at(8)).await, hash(at(16)).await, hash(at(24)).await, hash(at(32)).await];
+        passwords.learn(stored.iter().map(|hash| Cost::of(hash)).collect());
+        let mut before = passwords.compared_at();
+        for (hash, right) in [
+            (Some(stored[0].as_str()), true),
+            (Some(stored[1].as_str()), true),
+            (Some(stored[2].as_str()), true),
+            // Too old, garbage, and nobody's.
+            (Some(stored[3].as_str()), false),
+            (Some("garbage"), false),
+            (None, false),
+        ] {
+            for (typed, expected) in [("correct horse", right), ("correct hors", false)] {
+                assert_eq!(passwords.verify(hash, typed).await, Ok(expected), "{hash:?}");
+                let after = passwords.compared_at();
+                let done = after.iter().map(|(cost, n)| (cost.as_str(), n - before.get(cost).unwrap_or(&0)));
+                let each = [8, 16, 24].map(|m| format!("$argon2id$v=19$m={m},t=1,p=1"));
+                let mut each = each.iter().map(|cost| (cost.as_str(), 1)).collect::<Vec<_>>();
+                each.sort_unstable();
+                assert_eq!(done.collect::<Vec<_>>(), each, "{hash:?}");
+                before = after;
+            }
+        }
+    }
+
     #[test]
     fn what_everybody_guesses_first_is_no_password() {
         for common in [
@@ -281,18 +426,18 @@ mod tests {
             "abcdefgh",
             "letmein1",
         ] {
-            assert_eq!(NewPassword::parse(common).err(), Some(BadPassword::Common), "{common}");
+            assert_eq!(parse(common).err(), Some(BadPassword::Common), "{common}");
         }
-        assert!(is_common(&"aaaa".repeat(50)));
+        assert_eq!(parse(&"aaaa".repeat(50)).err(), Some(BadPassword::Common));
         for other in ["correct horse", "vUz7Lw2q", "grün ist die heide", "ada1815lovelace"] {
-            assert!(NewPassword::parse(other).is_ok(), "{other}");
+            assert!(parse(other).is_ok(), "{other}");
         }
     }
 
     #[test]
     fn a_new_password_has_eight_bytes_to_1024() {
-        let parse = |n| NewPassword::parse(&"kP3 u".repeat(300)[..n]).is_ok();
-        assert_eq!([7, 8, 1024, 1025].map(parse), [false, true, true, false]);
+        let may_be = |n| parse(&"kP3 u".repeat(300)[..n]).is_ok();
+        assert_eq!([7, 8, 1024, 1025].map(may_be), [false, true, true, false]);
     }
 
     #[test]

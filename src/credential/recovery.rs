@@ -1,7 +1,8 @@
-//! Recovery codes: ten, derived from the master key for one page and shown there; what is kept of each is its argon2id hash.
-//! 75 random bits each, of which 15 say which code it is.
+//! Recovery codes: ten, derived from the master key for one page and shown there; what is kept of each is a
+//! keyed hash over its owner and the whole of it. 80 random bits each.
 
 use super::seal::MasterKey;
+use crate::base::id::UserId;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -10,10 +11,12 @@ pub const CODES: usize = 10;
 /// `ABCD-EFGH-JKMN-PQRS`. `Debug` is mute.
 pub struct RecoveryCode(Zeroizing<String>);
 
+/// HMAC-SHA-256 under a key derived from the master key: nobody who has the database alone can try codes.
+pub struct CodeHash(String);
+
 /// Without I, L, O and U, which are misread (Crockford's base 32).
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LETTERS: usize = 16;
-const SELECTOR: usize = 4;
 
 impl RecoveryCode {
     /// The codes of one page: the same ones however often it is loaded, and of no other.
@@ -22,8 +25,7 @@ impl RecoveryCode {
             let number = n.to_string();
             let parts = page.iter().copied().chain([number.as_str()]).collect::<Vec<_>>();
             let bytes = master.bytes("recovery codes", &parts);
-            // The first letter is another one in each code of a set, so that no two are selected alike.
-            let places = [n].into_iter().chain(bytes.iter().skip(1).map(|byte| usize::from(byte % 32)));
+            let places = bytes.iter().map(|byte| usize::from(byte % 32));
             let letters = places.take(LETTERS).filter_map(|place| ALPHABET.get(place));
             Self(Zeroizing::new(letters.map(|letter| char::from(*letter)).collect()))
         };
@@ -46,20 +48,21 @@ impl RecoveryCode {
         sound.then(|| Self(Zeroizing::new(letters)))
     }
 
-    /// Which of a set it is.
-    pub fn selector(&self) -> &str {
-        self.0.get(..SELECTOR).unwrap_or_default()
-    }
-
-    /// What is hashed.
-    pub fn secret(&self) -> &str {
-        self.0.get(SELECTOR..).unwrap_or_default()
+    /// What is kept of it.
+    pub fn hash(&self, master: &MasterKey, user: &UserId) -> CodeHash {
+        CodeHash(master.code("recovery code", &[user.as_str(), &self.0]))
     }
 
     /// For its owner's eyes only.
     pub fn reveal(&self) -> String {
         let groups = self.0.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group));
         groups.collect::<Vec<_>>().join("-")
+    }
+}
+
+impl CodeHash {
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -90,6 +93,18 @@ mod tests {
             for text in typed {
                 assert_eq!(RecoveryCode::parse(&text).map(|code| code.reveal()), Some(code.clone()));
             }
+        }
+        let hash = |master: &MasterKey, user, code| {
+            let code = RecoveryCode::parse(code).unwrap();
+            code.hash(master, &UserId::from_text(user)).as_str().to_owned()
+        };
+        let (code, other) = ("ABCD-EFGH-JKMN-PQRS", "BBCD-EFGH-JKMN-PQRS");
+        assert_eq!(hash(&master, "ada", code), hash(&master, "ada", "abcd efgh jkmn pqrs"));
+        let another = MasterKey::from_bytes(&[8; 32]).unwrap();
+        for different in
+            [hash(&master, "bob", code), hash(&master, "ada", other), hash(&another, "ada", code)]
+        {
+            assert_ne!(hash(&master, "ada", code), different);
         }
         for wrong in ["", "ABCD", "ABCD-EFGH-JKMN-PQRU", "ＡBCD-EFGH-JKMN-PQRS", &"A".repeat(10_000)] {
             assert!(RecoveryCode::parse(wrong).is_none(), "{wrong}");

@@ -24,6 +24,8 @@ pub struct Try {
     at_home: bool,
 }
 
+/// Before the hash of a name that nobody has.
+const NOBODY: &str = "nobody ";
 const LONGEST: Seconds = Seconds::minutes(15);
 /// Nobody waits for that.
 pub const LOCKED: Seconds = Seconds::days(3650);
@@ -35,12 +37,31 @@ impl Try {
 
     pub fn of_nobody(name: Option<&LoginName>, source: &str) -> Self {
         let name = name.map(LoginName::as_str).unwrap_or_default();
-        let about = format!("nobody {}", Secret::presented(name).hash().as_str());
+        let about = format!("{NOBODY}{}", Secret::presented(name).hash().as_str());
         Self { method: Method::Pwd, about, source: source.to_owned(), at_home: false }
     }
 
     pub fn method(&self) -> Method {
         self.method
+    }
+
+    /// Whom it is about, or whatever name nobody has.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Under what its failure is told to an owner; names that nobody has share a few rows (attack: fill a table with names).
+    pub fn counted_for(&self) -> String {
+        let shared = NOBODY.len() + 1;
+        if self.about.starts_with(NOBODY) {
+            self.about.chars().take(shared).collect()
+        } else {
+            self.about.clone()
+        }
     }
 
     /// Counts the try; or says until when none is taken.
@@ -110,6 +131,14 @@ impl Try {
 /// Counts a source's try to make an account; or says until when it makes none.
 pub fn count_creation(c: &mut Conn, source: &str, now: Time) -> Written<Result<(), Time>> {
     let key = format!("create source {source}");
+    let (first_wait, memory) = (Seconds::minutes(1), Seconds::days(1));
+    let counter = Counter { key, free: 20, first_wait, longest_wait: LONGEST, memory };
+    throttles::raise(c, &[counter], now)
+}
+
+/// Counts a person's try of another password: each costs as much as a sign-in.
+pub fn count_new_password(c: &mut Conn, user: &UserId, now: Time) -> Written<Result<(), Time>> {
+    let key = format!("new password {user}");
     let (first_wait, memory) = (Seconds::minutes(1), Seconds::days(1));
     let counter = Counter { key, free: 20, first_wait, longest_wait: LONGEST, memory };
     throttles::raise(c, &[counter], now)

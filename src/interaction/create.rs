@@ -8,6 +8,9 @@ use super::progress::Person;
 use super::progress::Progress;
 use super::progress::Proof;
 use super::prove::ProveError;
+use super::prove::braked;
+use super::prove::note;
+use super::reserved_names::is_reserved;
 use crate::app::App;
 use crate::assurance::factors::SecondFactor;
 use crate::assurance::ledger::Method;
@@ -21,6 +24,7 @@ use crate::store::credentials;
 use crate::store::credentials::Credential;
 use crate::store::credentials::Kind;
 use crate::store::interactions;
+use crate::store::interactions::InteractionRow;
 use crate::store::users;
 use crate::store::users::Added;
 use crate::store::users::LoginName;
@@ -29,24 +33,48 @@ use serde_json::json;
 
 pub async fn create(app: &App, on: &Interaction, name: &str, password: &str) -> Result<(), ProveError> {
     let typed = LoginName::parse(name.trim());
-    let (source, now) = (on.source.clone(), app.now());
-    // Every try counts, whatever is wrong with it: each costs us as much.
-    if let Err(until) = app.store.write(move |c| brake::count_creation(c, &source, now)).await? {
-        return Err(ProveError::Braked(until));
-    }
-    let Some(name) = typed.clone().filter(may_be_chosen) else {
-        return Ok(told(app, on, typed, Notice::BadName).await?);
+    let row = take_step(app, on, typed.clone()).await?;
+    let told = async |notice| {
+        let progress = Progress { typed: typed.clone(), notice: Some(notice), ..on.progress.clone() };
+        note(app, on, &row, &progress).await
     };
-    let password = match app.passwords.wanted(password).await.map_err(|Busy| ProveError::Busy)? {
+    let Some(name) = typed.clone().filter(may_be_chosen) else { return Ok(told(Notice::BadName).await?) };
+    let own_names = app.config.own_names();
+    if is_reserved(&name, &own_names) {
+        return Ok(told(Notice::ReservedName).await?);
+    }
+    let passwords = app.passwords.shared_by(on.id().as_str(), &on.source);
+    let guessable = app.config.guessable(&[name.as_str().to_owned()]);
+    let password = match passwords.wanted(password, guessable).await.map_err(|Busy| ProveError::Busy)? {
         Ok(password) => password,
-        Err(why) => return Ok(told(app, on, typed, Notice::BadPassword(why)).await?),
+        Err(why) => return Ok(told(Notice::BadPassword(why)).await?),
     };
-    let hash = app.passwords.hash(password, app.entropy.as_ref()).await;
+    let hash = passwords.hash(password, app.entropy.as_ref()).await;
     let secret = hash.map_err(|Busy| ProveError::Busy)?;
-    match add(app, on, name, secret).await? {
+    match add(app, on, row.clone(), name, secret).await? {
         Added::Done => Ok(()),
-        Added::NameTaken => Ok(told(app, on, typed, Notice::NameTaken).await?),
+        Added::NameTaken => Ok(told(Notice::NameTaken).await?),
     }
+}
+
+/// The step is taken before anything is judged or hashed (attack: one form sent a thousand times at once). Every try counts,
+/// whatever is wrong with it: each costs us as much.
+async fn take_step(
+    app: &App,
+    on: &Interaction,
+    typed: Option<LoginName>,
+) -> Result<InteractionRow, ProveError> {
+    let (source, now, row) = (on.source.clone(), app.now(), on.row.clone());
+    let progress = Progress { typed, notice: None, ..on.progress.clone() }.resting()?;
+    let expires_at = on.expires_at(app, now);
+    let taken = app.store.write(move |c| {
+        if let Err(until) = brake::count_creation(c, &source, now)? {
+            return Ok(Err(until));
+        }
+        interactions::advance(c, &row, &progress, expires_at)?;
+        Ok(Ok(InteractionRow { step: row.step + 1, ..row }))
+    });
+    taken.await?.map_err(|until| braked(on, until))
 }
 
 /// A name with an @ could be somebody's address, under which they would sign in one day.
@@ -55,7 +83,13 @@ fn may_be_chosen(name: &LoginName) -> bool {
 }
 
 /// User, factor and proof in one transaction; of two who want one name, one gets it.
-async fn add(app: &App, on: &Interaction, name: LoginName, secret: String) -> Result<Added, ProveError> {
+async fn add(
+    app: &App,
+    on: &Interaction,
+    row: InteractionRow,
+    name: LoginName,
+    secret: String,
+) -> Result<Added, ProveError> {
     let (now, entropy) = (app.now(), app.entropy.as_ref());
     let user = UserId::generate(entropy, now);
     let id = CredentialId::generate(entropy, now);
@@ -74,7 +108,7 @@ async fn add(app: &App, on: &Interaction, name: LoginName, secret: String) -> Re
     let entry = on.entry_with(app, &progress, &person, What::AccountCreated);
     let progress = progress.resting()?;
     let claims = json!({"preferred_username": name.as_str()}).to_string();
-    let (row, expires_at) = (on.row.clone(), on.expires_at(app, now));
+    let expires_at = on.expires_at(app, now);
     let added = app.store.write(move |c| {
         let second_factor = SecondFactor::SignIn;
         let new = NewUser { id: &user, name: &name, email: None, claims: &claims, second_factor };
@@ -87,14 +121,4 @@ async fn add(app: &App, on: &Interaction, name: LoginName, secret: String) -> Re
         Ok(Added::Done)
     });
     Ok(added.await?)
-}
-
-async fn told(
-    app: &App,
-    on: &Interaction,
-    typed: Option<LoginName>,
-    notice: Notice,
-) -> Result<(), crate::store::StoreError> {
-    let progress = Progress { typed, notice: Some(notice), ..on.progress.clone() };
-    super::submit::save(app, on, progress).await
 }

@@ -3,6 +3,7 @@
 //! completes an authenticator app is.
 
 use super::Interaction;
+use super::brake;
 use super::demanded::Demanded;
 use super::ground::Ground;
 use super::new_secret::NewSecret;
@@ -14,6 +15,8 @@ use super::progress::Person;
 use super::progress::Progress;
 use super::progress::Proof;
 use super::prove::ProveError;
+use super::prove::braked;
+use super::prove::note;
 use super::submit::save;
 use super::task::Task;
 use super::told;
@@ -24,6 +27,7 @@ use crate::assurance::plan::Step;
 use crate::base::id::CredentialId;
 use crate::base::id::EventId;
 use crate::base::secret::Secret;
+use crate::credential::guessable::Guessable;
 use crate::credential::passkey::Kind as KeyKind;
 use crate::credential::passkey::Registered;
 use crate::credential::password::Busy;
@@ -42,7 +46,7 @@ use crate::store::interactions::InteractionRow;
 use crate::store::recoveries;
 use crate::store::recoveries::Recovery;
 use crate::store::recovery_codes;
-use crate::store::recovery_codes::Stored;
+use crate::store::users;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -236,17 +240,40 @@ async fn stand_by(
 }
 
 /// The password that shall take the place of the old one. It does with the answer, in the transaction of the proofs for it.
-pub async fn password(app: &App, on: &Interaction, typed: &str) -> Result<(), ProveError> {
-    let wanted = app.passwords.wanted(typed).await.map_err(|Busy| ProveError::Busy)?;
+pub async fn password(app: &App, on: &Interaction, person: &Person, typed: &str) -> Result<(), ProveError> {
+    let (row, guessable) = take_step(app, on, person).await?;
+    let passwords = app.passwords.shared_by(person.user.as_str(), &on.source);
+    let wanted = passwords.wanted(typed, guessable).await.map_err(|Busy| ProveError::Busy)?;
     let progress = match wanted {
         Err(why) => Progress { notice: Some(Notice::BadPassword(why)), ..on.progress.clone() },
         Ok(password) => {
-            let hash = app.passwords.hash(password, app.entropy.as_ref()).await;
+            let hash = passwords.hash(password, app.entropy.as_ref()).await;
             let new_password = Some(hash.map_err(|Busy| ProveError::Busy)?);
             Progress { notice: None, ..on.progress.with(|theirs| theirs.new_password = new_password) }
         }
     };
-    Ok(save(app, on, progress).await?)
+    Ok(note(app, on, &row, &progress).await?)
+}
+
+/// The step is taken, and the try counted, before anything is judged or hashed (attack: one form sent a thousand times at once); with
+/// the names of its person, which are no passwords.
+async fn take_step(
+    app: &App,
+    on: &Interaction,
+    person: &Person,
+) -> Result<(InteractionRow, Guessable), ProveError> {
+    let (now, row, user) = (app.now(), on.row.clone(), person.user.clone());
+    let progress = Progress { notice: None, ..on.progress.clone() }.resting()?;
+    let expires_at = on.expires_at(app, now);
+    let taken = app.store.write(move |c| {
+        if let Err(until) = brake::count_new_password(c, &user, now)? {
+            return Ok(Err(until));
+        }
+        interactions::advance(c, &row, &progress, expires_at)?;
+        Ok(Ok((InteractionRow { step: row.step + 1, ..row }, users::names(c, &user)?)))
+    });
+    let (row, names) = taken.await?.map_err(|until| braked(on, until))?;
+    Ok((row, app.config.guessable(&names)))
 }
 
 /// The codes that the page of this interaction shows.
@@ -257,13 +284,8 @@ pub fn codes(app: &App, on: &Interaction, person: &Person) -> Vec<RecoveryCode> 
 /// The person has them: from now on they count, instead of any that there were.
 pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Changed {
     let (now, entropy) = (app.now(), app.entropy.as_ref());
-    let mut stored = Vec::new();
-    for code in codes(app, on, person) {
-        let hash = app.passwords.hash_code(code.secret(), entropy).await;
-        let secret = hash.map_err(|Busy| ProveError::Busy)?;
-        let id = CredentialId::generate(entropy, now).to_string();
-        stored.push(Stored { id, selector: code.selector().to_owned(), secret });
-    }
+    let codes = codes(app, on, person);
+    let stored = codes.iter().map(|code| code.hash(&app.master, &person.user)).collect::<Vec<_>>();
     let set = Credential::new(CredentialId::generate(entropy, now), Kind::Recovery, String::new(), now);
     let entry = on.entry(app, person, What::RecoveryCodesMade);
     let letter = Letter::about(app, on, person, told::What::Added(Kind::Recovery));

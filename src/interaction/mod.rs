@@ -4,6 +4,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod approval;
+pub mod attempt;
 pub mod brake;
 pub mod create;
 pub mod demanded;
@@ -15,6 +16,7 @@ pub mod next_step;
 pub mod passkey;
 pub mod progress;
 pub mod prove;
+mod reserved_names;
 pub mod sentence;
 pub mod settle;
 pub mod submit;

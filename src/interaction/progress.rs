@@ -110,6 +110,7 @@ pub enum Notice {
     WrongMailCode,
     NameTaken,
     BadName,
+    ReservedName,
     BadPassword(BadPassword),
 }
 

@@ -2,6 +2,7 @@
 //! A name that nobody has, another user's proof and a wrong password are the same failure after the same work.
 
 use super::Interaction;
+use super::attempt::Attempt;
 use super::brake::Try;
 use super::progress::Person;
 use super::progress::Progress;
@@ -16,6 +17,7 @@ use crate::base::time::Time;
 use crate::credential::recovery::RecoveryCode;
 use crate::credential::totp::Code;
 use crate::credential::totp::TotpSecret;
+use crate::password_costs;
 use crate::store::StoreError;
 use crate::store::audit;
 use crate::store::audit::Entry;
@@ -45,8 +47,8 @@ pub enum ProveError {
 }
 
 /// Who is it, and do they know the password?
-pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) -> Result<(), ProveError> {
-    let name = LoginName::parse(name.trim());
+pub async fn sign_in(app: &App, on: &Interaction, written: &str, password: &str) -> Result<(), ProveError> {
+    let name = LoginName::parse(written.trim());
     let (typed, browser) = (name.clone(), on.browser.id.clone());
     let found = app.store.read(move |c| {
         let user = name.map(|name| users::by_login_name(c, &name)).transpose()?.flatten();
@@ -61,15 +63,16 @@ pub async fn sign_in(app: &App, on: &Interaction, name: &str, password: &str) ->
         Some((user, _, at_home)) => Try::of_user(Method::Pwd, &user.id, &on.source, *at_home),
         None => Try::of_nobody(typed.as_ref(), &on.source),
     };
+    let attempt = Attempt::of_name(app, &this, written);
     let tried = on.progress.tried(Method::Pwd, typed);
-    let row = take_step(app, on, tried, &this).await?;
+    let row = take_step(app, on, tried, &this, &attempt).await?;
     let wanted = on.ask.need.subject.clone();
     let usable = found.filter(|(user, ..)| !user.disabled && wanted.is_none_or(|wanted| wanted == user.id));
     let (person, credential) = match usable {
         Some((user, password, _)) => (Some(Person { user: user.id, username: user.username }), password),
         None => (None, None),
     };
-    finish_password(app, on, row, this, (person, credential), password).await
+    finish_password(app, on, row, (this, attempt), (person, credential), password).await
 }
 
 /// Does the person of this interaction know the password?
@@ -81,9 +84,10 @@ pub async fn password(
 ) -> Result<(), ProveError> {
     let (credential, at_home) = factor(app, on, &person.user, Kind::Password).await?;
     let this = Try::of_user(Method::Pwd, &person.user, &on.source, at_home);
+    let attempt = Attempt::of(app, on, Method::Pwd);
     let tried = on.progress.tried(Method::Pwd, None);
-    let row = take_step(app, on, tried, &this).await?;
-    finish_password(app, on, row, this, (Some(person.clone()), credential), password).await
+    let row = take_step(app, on, tried, &this, &attempt).await?;
+    finish_password(app, on, row, (this, attempt), (Some(person.clone()), credential), password).await
 }
 
 /// RFC 6238 §5.2: the code counts once, here or in any other process.
@@ -91,7 +95,7 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
     let (credential, at_home) = factor(app, on, &person.user, Kind::Totp).await?;
     let this = Try::of_user(Method::Otp, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Otp, None);
-    let row = take_step(app, on, tried, &this).await?;
+    let row = take_step(app, on, tried, &this, &Attempt::of(app, on, Method::Otp)).await?;
     let now = app.now();
     let Some(credential) = credential else { return failed(app, on, Method::Otp).await };
     let Some(step) = matching_step(app, &credential, code, now) else {
@@ -119,17 +123,11 @@ pub async fn recovery(app: &App, on: &Interaction, person: &Person, code: &str) 
     let (set, at_home) = factor(app, on, &person.user, Kind::Recovery).await?;
     let this = Try::of_user(Method::Recovery, &person.user, &on.source, at_home);
     let tried = on.progress.tried(Method::Recovery, None);
-    let row = take_step(app, on, tried, &this).await?;
+    let row = take_step(app, on, tried, &this, &Attempt::of(app, on, Method::Recovery)).await?;
     let (Some(set), Some(code)) = (set, RecoveryCode::parse(code)) else {
         return failed(app, on, Method::Recovery).await;
     };
-    let (id, selector) = (set.id.clone(), code.selector().to_owned());
-    let stored = app.store.read(move |c| recovery_codes::find(c, &id, &selector)).await?;
-    let secret = stored.as_ref().map(|stored| stored.secret.as_str());
-    let Ok(right) = app.passwords.verify(secret, code.secret()).await else {
-        return Err(not_looked_at(app, on, row, this).await?);
-    };
-    let (Some(stored), true) = (stored, right) else { return failed(app, on, Method::Recovery).await };
+    let hash = code.hash(&app.master, &person.user);
     let now = app.now();
     let progress = proved(app, on, person.clone(), &set, now);
     let (expires_at, entry) = (on.expires_at(app, now), given(app, on, &progress, person, Method::Recovery));
@@ -138,7 +136,7 @@ pub async fn recovery(app: &App, on: &Interaction, person: &Person, code: &str) 
     let user = person.user.clone();
     let spent = app.store.write(move |c| {
         users::stays(c, &user)?;
-        if !recovery_codes::spend(c, &stored.id, now)? {
+        if !recovery_codes::spend(c, &set.id, &hash, now)? {
             return Ok(false);
         }
         letter.iter().try_for_each(|letter| letter.post(c))?;
@@ -175,6 +173,7 @@ async fn take_step(
     on: &Interaction,
     tried: Progress,
     this: &Try,
+    attempt: &Attempt,
 ) -> Result<InteractionRow, ProveError> {
     let now = app.now();
     let (row, tried, expires_at, this) =
@@ -190,6 +189,7 @@ async fn take_step(
     match taken.await {
         Ok(Ok(row)) => Ok(row),
         Ok(Err(until)) => {
+            attempt.log_braked(on, until);
             app.metrics.proof(method, "braked");
             refused(app, on, &format!("{} braked", method.as_str())).await?;
             Err(ProveError::Braked(until))
@@ -202,16 +202,20 @@ async fn finish_password(
     app: &App,
     on: &Interaction,
     row: InteractionRow,
-    this: Try,
+    (this, attempt): (Try, Attempt),
     known: (Option<Person>, Option<Credential>),
     password: &str,
 ) -> Result<(), ProveError> {
+    if let Some(stored) = &known.1 {
+        password_costs::know(app, stored).await?;
+    }
     let stored = known.1.as_ref().map(|credential| credential.secret.as_str());
-    let Ok(right) = app.passwords.verify(stored, password).await else {
+    let passwords = app.passwords.shared_by(this.about(), this.source());
+    let Ok(right) = passwords.verify(stored, password).await else {
         return Err(not_looked_at(app, on, row, this).await?);
     };
     let ((Some(person), Some(credential)), true) = (known, right) else {
-        return failed(app, on, Method::Pwd).await;
+        return failed_as(app, on, attempt).await;
     };
     let now = app.now();
     let progress = proved(app, on, person.clone(), &credential, now);
@@ -226,6 +230,7 @@ async fn finish_password(
     });
     given.await?;
     app.metrics.proof(Method::Pwd, "given");
+    password_costs::renew(app, &passwords, credential, password).await;
     Ok(())
 }
 
@@ -239,6 +244,12 @@ async fn not_looked_at(
     app.store.write(move |c| this.undo(c)).await?;
     note(app, on, &row, &on.progress).await?;
     Ok(ProveError::Busy)
+}
+
+/// What is dear, and was asked for too often.
+pub(super) fn braked(on: &Interaction, until: Time) -> ProveError {
+    tracing::info!(interaction = %on.id(), source = on.source, until = until.rfc3339(), "work.braked");
+    ProveError::Braked(until)
 }
 
 /// Says more about a step that was taken, unless another form goes on from there already.
@@ -294,8 +305,14 @@ fn matching_step(app: &App, credential: &Credential, code: &str, now: Time) -> O
 }
 
 pub(super) async fn failed(app: &App, on: &Interaction, method: Method) -> Result<(), ProveError> {
-    tracing::info!(interaction = %on.id(), method = method.as_str(), "proof.failed");
+    failed_as(app, on, Attempt::of(app, on, method)).await
+}
+
+async fn failed_as(app: &App, on: &Interaction, attempt: Attempt) -> Result<(), ProveError> {
+    attempt.log_failed(on);
+    let (method, now) = (attempt.method(), app.now());
     app.metrics.proof(method, "failed");
+    app.store.write(move |c| attempt.count(c, now)).await?;
     Ok(refused(app, on, method.as_str()).await?)
 }
 

@@ -20,6 +20,7 @@ use crate::store::audit::Entry;
 use crate::store::audit::What;
 use crate::store::connection::Conn;
 use crate::store::events;
+use crate::store::failed_sign_ins;
 use crate::store::interactions;
 use crate::store::remembered;
 use crate::store::sessions;
@@ -151,6 +152,7 @@ impl Ledger {
         if self.is_new {
             sessions::open(c, &self.session, (&self.browser, &self.user), self.life, self.now)?;
             remembered::note(c, &self.browser, &self.user, self.now)?;
+            failed_sign_ins::tell(c, &self.user)?;
         }
         events::append(c, &self.session, &self.proofs, self.now)?;
         self.entry.iter().try_for_each(|entry| audit::append(c, entry))

@@ -266,7 +266,9 @@ async fn act<'a>(
         ("continue", Next::ConfirmMail(_)) => mail_code::confirm(app, interaction, text("code")).await?,
         ("resend", Next::ConfirmMail(person)) => mail_code::send(app, interaction, &person, true).await?,
         ("continue", Next::OfferCodes(person)) => return enrol::keep_codes(app, interaction, &person).await,
-        ("continue", Next::NewPassword(_)) => enrol::password(app, interaction, text("password")).await?,
+        ("continue", Next::NewPassword(person)) => {
+            enrol::password(app, interaction, &person, text("password")).await?;
+        }
         _ => {}
     }
     Ok(None)

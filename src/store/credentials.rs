@@ -237,6 +237,13 @@ pub fn set_password(c: &mut Conn, user: &UserId, new: &Credential) -> QueryResul
     if replaced > 0 { Ok(()) } else { insert(c, user, new) }
 }
 
+/// A password that was verified as `read`, hashed anew. It is the same password, so nothing that was shown with it goes; `false` if it is
+/// another one by now.
+pub fn renew(c: &mut Conn, read: &Credential, secret: &str) -> QueryResult<bool> {
+    let same = credentials::id.eq(read.id.as_str()).and(credentials::secret.eq(&read.secret));
+    change(credentials::table, same, credentials::secret.eq(secret)).run(c).map(|rows| rows == 1)
+}
+
 /// Takes a factor away, with what was shown with it and what was granted for that; `false` if the user has no such factor. With the last
 /// second factor the recovery codes go. Others who change the factors of this user wait until the transaction ends.
 pub fn take_away(c: &mut Conn, user: &UserId, id: &CredentialId, now: Time) -> QueryResult<bool> {

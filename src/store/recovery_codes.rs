@@ -1,28 +1,20 @@
-//! Recovery codes: ten to a set, each once. The first part of a code says which one it is, the rest is hashed.
+//! Recovery codes: ten to a set, each once, each as a keyed hash and nothing else.
 
 use super::connection::Conn;
 use super::schema::recovery_codes;
 use super::statement::Statement;
+use super::statement::change;
 use crate::base::id::CredentialId;
 use crate::base::time::Time;
+use crate::credential::recovery::CodeHash;
 use diesel::prelude::*;
 
-/// A code as it is stored.
-pub struct Stored {
-    pub id: String,
-    pub selector: String,
-    /// PHC string.
-    pub secret: String,
-}
-
-pub fn insert(c: &mut Conn, set: &CredentialId, codes: &[Stored]) -> QueryResult<()> {
+pub fn insert(c: &mut Conn, set: &CredentialId, codes: &[CodeHash]) -> QueryResult<()> {
     for code in codes {
         diesel::insert_into(recovery_codes::table)
             .values((
-                recovery_codes::id.eq(&code.id),
                 recovery_codes::credential_id.eq(set.as_str()),
-                recovery_codes::selector.eq(&code.selector),
-                recovery_codes::secret.eq(&code.secret),
+                recovery_codes::code_hash.eq(code.as_str()),
             ))
             .run(c)?;
     }
@@ -39,23 +31,10 @@ pub fn left(c: &mut Conn, set: &CredentialId) -> QueryResult<i64> {
         .map(Option::unwrap_or_default)
 }
 
-/// The code that was not spent and is selected so.
-pub fn find(c: &mut Conn, set: &CredentialId, selector: &str) -> QueryResult<Option<Stored>> {
-    let row = recovery_codes::table
-        .filter(recovery_codes::credential_id.eq(set.as_str()))
-        .filter(recovery_codes::selector.eq(selector))
-        .filter(recovery_codes::spent_at.is_null())
-        .select((recovery_codes::id, recovery_codes::selector, recovery_codes::secret))
-        .row::<(String, String, String)>(c)?;
-    Ok(row.map(|(id, selector, secret)| Stored { id, selector, secret }))
-}
-
-/// Spends a code. Of all who try, in any process, one is told `true`.
-pub fn spend(c: &mut Conn, id: &str, now: Time) -> QueryResult<bool> {
-    diesel::update(recovery_codes::table)
-        .filter(recovery_codes::id.eq(id))
-        .filter(recovery_codes::spent_at.is_null())
-        .set(recovery_codes::spent_at.eq(now.micros()))
-        .run(c)
-        .map(|rows| rows == 1)
+/// Spends a code of the set. Of all who try, in any process, one is told `true`.
+pub fn spend(c: &mut Conn, set: &CredentialId, code: &CodeHash, now: Time) -> QueryResult<bool> {
+    let own = recovery_codes::credential_id.eq(set.as_str()).and(recovery_codes::code_hash.eq(code.as_str()));
+    let unspent = own.and(recovery_codes::spent_at.is_null());
+    let spent = recovery_codes::spent_at.eq(now.micros());
+    change(recovery_codes::table, unspent, spent).run(c).map(|rows| rows == 1)
 }

@@ -50,11 +50,9 @@ table! {
 }
 
 table! {
-    recovery_codes (id) {
-        id -> Text,
+    recovery_codes (credential_id, code_hash) {
         credential_id -> Text,
-        selector -> Text,
-        secret -> Text,
+        code_hash -> Text,
         spent_at -> Nullable<BigInt>,
     }
 }
@@ -193,6 +191,16 @@ table! {
         failures -> BigInt,
         not_before -> BigInt,
         expires_at -> BigInt,
+    }
+}
+
+table! {
+    failed_sign_ins (about) {
+        about -> Text,
+        failures -> BigInt,
+        last_at -> BigInt,
+        told -> BigInt,
+        told_last_at -> BigInt,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Users and the names they sign in with. A name is stored and looked up in one normal form: ASCII, lower case.
 
 use super::connection::Conn;
+use super::failed_sign_ins;
 use super::schema::login_names;
 use super::schema::users;
 use super::statement::Statement;
@@ -10,6 +11,7 @@ use crate::base::time::Time;
 use diesel::prelude::*;
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Value;
 
 /// A user as stored; `claims` is the JSON object of their standard claims.
 #[derive(Clone, Debug)]
@@ -94,6 +96,26 @@ pub fn addresses(c: &mut Conn, id: &UserId) -> QueryResult<Vec<String>> {
         .rows(c)
 }
 
+/// Everything that a user is called: what they sign in with, and the names among their claims (OIDC Core §5.1).
+pub fn names(c: &mut Conn, id: &UserId) -> QueryResult<Vec<String>> {
+    let mut names = login_names(c, id)?;
+    let claims = by_id(c, id)?.map(|user| user.claims).unwrap_or_default();
+    names.extend(names_among(&serde_json::from_str(&claims).unwrap_or_default()));
+    Ok(names)
+}
+
+/// What a user signs in with.
+pub fn login_names(c: &mut Conn, id: &UserId) -> QueryResult<Vec<String>> {
+    let of_user = login_names::table.filter(login_names::user_id.eq(id.as_str()));
+    of_user.order(login_names::name).select(login_names::name).rows(c)
+}
+
+pub fn names_among(claims: &Value) -> Vec<String> {
+    const NAMES: [&str; 7] =
+        ["name", "given_name", "middle_name", "family_name", "nickname", "preferred_username", "email"];
+    NAMES.iter().filter_map(|name| claims.get(name)?.as_str().map(str::to_owned)).collect()
+}
+
 pub fn by_id(c: &mut Conn, id: &UserId) -> QueryResult<Option<User>> {
     let row = users::table.find(id.as_str()).select(COLUMNS).row::<Row>(c)?;
     Ok(row.map(user))
@@ -168,6 +190,7 @@ pub fn set_disabled(c: &mut Conn, id: &UserId, at: Option<Time>) -> QueryResult<
 
 /// Deletes a user with their names, factors, sessions and events.
 pub fn delete(c: &mut Conn, id: &UserId) -> QueryResult<()> {
+    failed_sign_ins::forget(c, id)?;
     diesel::delete(users::table.find(id.as_str())).run(c).map(drop)
 }
 

@@ -145,6 +145,17 @@ pub static TEXTS: Texts = Texts {
         Some(left) => format!("You have {left} recovery codes left. New ones replace them."),
     },
     codes_need_a_factor: "Recovery codes are for the day you lose a passkey, a security key or your authenticator app. Add one of them first.",
+    failed_sign_ins: |told| {
+        let attempts = match told.count {
+            1 => "1 failed sign-in attempt".into(),
+            count => format!("{count} failed sign-in attempts"),
+        };
+        let (day, time) = (day(told.last_at), told.last_at.date("%H:%M"));
+        format!(
+            "{attempts} since your last sign-in, the last one on {day} at {time} (UTC). \
+             If that was not you, change your password."
+        )
+    },
     device_bound: "On one device only",
     kept_by: |who| format!("Kept by {who}"),
     lost_it: "I have lost it",
@@ -370,6 +381,7 @@ fn notice(notice: Notice, known: bool) -> &'static str {
         Notice::BadName => {
             "A user name has letters a-z, digits and marks such as . _ -, without spaces and without @."
         }
+        Notice::ReservedName => "That user name is for those who run this service. Choose another one.",
         Notice::BadPassword(why) => bad_password(why),
     }
 }
@@ -380,6 +392,9 @@ fn bad_password(why: BadPassword) -> &'static str {
         BadPassword::Long => "The password is longer than 1024 bytes; choose a shorter one.",
         BadPassword::Common => {
             "That password is one of the first that everybody guesses; choose another one."
+        }
+        BadPassword::Named => {
+            "That password is little more than a name of yours or of this service; choose another one."
         }
     }
 }

@@ -169,6 +169,17 @@ pub static TEXTS: Texts = Texts {
     },
     codes_need_a_factor: "Wiederherstellungscodes helfen, wenn Sie einen Passkey, einen Sicherheitsschlüssel oder Ihre Authenticator-App verlieren. \
                           Richten Sie zuerst eines davon ein.",
+    failed_sign_ins: |told| {
+        let attempts = match told.count {
+            1 => "1 fehlgeschlagener Anmeldeversuch".into(),
+            count => format!("{count} fehlgeschlagene Anmeldeversuche"),
+        };
+        let (day, time) = (day(told.last_at), told.last_at.date("%H:%M"));
+        format!(
+            "{attempts} seit Ihrer letzten Anmeldung, der letzte am {day} um {time} Uhr (UTC). \
+             Wenn Sie das nicht waren, ändern Sie Ihr Passwort."
+        )
+    },
     device_bound: "Nur auf einem Gerät",
     kept_by: |who| format!("Liegt bei {who}"),
     lost_it: "Verloren gegangen",
@@ -456,6 +467,9 @@ fn notice(notice: Notice, known: bool) -> &'static str {
             "Ein Benutzername besteht aus den Buchstaben a–z, Ziffern und Zeichen wie . _ -, \
              ohne Leerzeichen und ohne @."
         }
+        Notice::ReservedName => {
+            "Dieser Benutzername ist für die Betreiber dieses Dienstes. Wählen Sie einen anderen."
+        }
         Notice::BadPassword(why) => bad_password(why),
     }
 }
@@ -466,6 +480,9 @@ fn bad_password(why: BadPassword) -> &'static str {
         BadPassword::Long => "Das Passwort ist länger als 1024 Bytes; wählen Sie ein kürzeres.",
         BadPassword::Common => {
             "Dieses Passwort gehört zu denen, die zuerst geraten werden; wählen Sie ein anderes."
+        }
+        BadPassword::Named => {
+            "Dieses Passwort ist kaum mehr als ein Name von Ihnen oder von diesem Dienst; wählen Sie ein anderes."
         }
     }
 }

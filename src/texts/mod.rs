@@ -16,6 +16,7 @@ use crate::interaction::progress::Notice;
 use crate::interaction::sentence::Why;
 use crate::interaction::told::Told;
 use crate::protocol::language::Language;
+use crate::store::failed_sign_ins::FailedSignIns;
 
 pub const fn of(language: Language) -> &'static Texts {
     match language {
@@ -143,6 +144,7 @@ pub struct Texts {
     pub changed: fn(Changed) -> &'static str,
     pub codes_left: fn(Option<i64>) -> String,
     pub codes_need_a_factor: &'static str,
+    pub failed_sign_ins: fn(FailedSignIns) -> String,
     pub device_bound: &'static str,
     pub kept_by: fn(String) -> String,
     pub lost_it: &'static str,

@@ -246,6 +246,7 @@ fn shown(
         user: session.user.to_string(),
         code,
         said: said.map(t.changed),
+        failed: own.failed.map(t.failed_sign_ins),
         keys,
         totp: own.totp.as_ref().map(ToString::to_string),
         waiting: own.waiting.map(t.replacement_waits),

@@ -163,7 +163,6 @@ async fn take(
         Err(ProveError::TooMany) => super::authorize::too_many(app, request),
         Err(ProveError::Busy) => respond::unavailable(app, request, &ProveError::Busy),
         Err(ProveError::Braked(until)) => {
-            tracing::info!(interaction = %id, until = %until.rfc3339(), "proof.braked");
             let wait = until.seconds_since(app.now()).max(Seconds(1));
             let t = language::texts(request);
             let locked = wait > Seconds::days(30);

@@ -2,6 +2,7 @@
 
 use crate::app::PASSWORD;
 use crate::app::TestApp;
+use crate::app::TestUser;
 use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::databases;
@@ -12,7 +13,10 @@ use crate::relying_party::tokens;
 use futures_util::future::join_all;
 use serde_json::Value;
 use serde_json::json;
+use std::fs;
 use stepgate::assurance::factors::SecondFactor;
+use stepgate::base::id::UserId;
+use stepgate::credential::guessable::Guessable;
 use stepgate::credential::password::BadPassword;
 
 const OPEN: &str = "accounts.create = true";
@@ -220,11 +224,121 @@ async fn ten_thousand_common_passwords_are_refused_and_what_nobody_has_is_not() 
         (29998, "11234567"),
     ];
     for (rank, password) in common {
-        let judged = app.app.passwords.wanted(password).await.unwrap();
+        let judged = app.app.passwords.wanted(password, Guessable::default()).await.unwrap();
         assert_eq!(judged.err(), Some(BadPassword::Common), "{rank} {password}");
     }
     // A list is no ban on everything: these are on none.
     for password in [PASSWORD, "grün ist die heide", "vUz7Lw2q", "lizaveta paddles north"] {
-        assert!(app.app.passwords.wanted(password).await.unwrap().is_ok(), "{password}");
+        let judged = app.app.passwords.wanted(password, Guessable::default()).await.unwrap();
+        assert!(judged.is_ok(), "{password}");
+    }
+}
+
+/// What the page says of a user name and a password that it does not take.
+async fn refused(app: &TestApp, name: &str, password: &str) -> String {
+    // A source makes so many accounts, and these are none.
+    app.sql("DELETE FROM throttles");
+    let (mut browser, page) = creating(app).await;
+    let page = browser.submit(&page, &[("username", name), ("password", password)]).await;
+    assert_eq!(page.page(), "create", "{name} {password}: {page:?}");
+    page.between("id=\"problem\"", "</p>")
+}
+
+#[tokio::test]
+async fn no_account_is_made_with_a_password_that_is_a_name_of_the_person_or_the_service() {
+    let settings = format!("{OPEN}\npage.name = \"Acme Login\"");
+    let app = TestApp::on(sqlite(), &settings).await;
+    for (name, password) in [
+        ("adaada", "adaadaadaada"),
+        ("adalove", "ADALOVE!"),
+        ("ada.lovelace", "ada.lovelaceada.lovelace"),
+        ("ada.lovelace", "Lovelace1815"),
+        ("ada", "adaada2026"),
+        ("ada", "4d44d4!!"),
+        ("ada", "Stepgate1"),
+        ("ada", "st3pg4te2026"),
+        ("ada", "AcmeLogin!"),
+        ("ada", "acme login"),
+        ("ada", "https://op.test"),
+        ("ada", "www.op.test1"),
+    ] {
+        let said = refused(&app, name, password).await;
+        assert!(said.contains("little more than a name of yours"), "{name} {password}: {said}");
+    }
+    let (mut browser, page) = creating(&app).await;
+    let fields = [("username", "ada.lovelace"), ("password", "lovelace and her engine")];
+    assert_eq!(browser.submit(&page, &fields).await.outcome(), "code");
+}
+
+#[tokio::test]
+async fn a_password_that_is_a_name_is_refused_at_the_command_line_and_the_account_page_too() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        fs::write(app.keys.path().join("claims"), r#"{"family_name": "Lovelace"}"#).unwrap();
+        let add =
+            ["user", "add", "ada", "--email", "countess@op.test", "--claims", "claims", "--password-stdin"];
+        for password in ["adaadaada", "Countess1", "Lovelace!", "countess@op.test", "stepgate"] {
+            let said = app.complains_of(&add, password);
+            assert!(said.contains("little more than a name of yours"), "{password}: {said}");
+        }
+        app.command(&add, PASSWORD);
+        let set = ["user", "set-password", "ada", "--password-stdin"];
+        let ada = TestUser { id: UserId::from_text(""), name: "ada".into(), totp: None };
+        let mut browser = Browser::signed_in(&app, &ada).await;
+        let page = browser.open("/account/password").await;
+        let mut page = if page.page() == "password" {
+            browser.submit(&page, &[("password", PASSWORD)]).await
+        } else {
+            page
+        };
+        for password in ["adaadaada", "Countess1", "Lovelace!", "countess@op.test", "stepgate"] {
+            let said = app.complains_of(&set, password);
+            assert!(said.contains("little more than a name of yours"), "{password}: {said}");
+            page = browser.submit(&page, &[("password", password)]).await;
+            assert_eq!(page.page(), "account-password");
+            assert!(page.body.contains("little more than a name of yours"), "{password}: {}", page.body);
+        }
+        app.command(&set, "another horse battery");
+    }
+}
+
+#[tokio::test]
+async fn a_name_of_those_who_run_the_service_is_given_by_an_administrator_only() {
+    let app = TestApp::on(sqlite(), &format!("{OPEN}\npage.name = \"Acme Login\"")).await;
+    for name in [
+        "admin",
+        "Admin",
+        "a.d.m.i.n",
+        "admin_",
+        "-admin-",
+        "adm1n",
+        "root",
+        "support",
+        "postmaster",
+        "acme-login",
+        "stepgate",
+    ] {
+        let said = refused(&app, name, PASSWORD).await;
+        assert!(said.contains("for those who run this service"), "{name}: {said}");
+    }
+    app.command(&["user", "add", "admin", "--password-stdin"], PASSWORD);
+    let (mut browser, page) = creating(&app).await;
+    let made = browser.submit(&page, &[("username", "adminka"), ("password", PASSWORD)]).await;
+    assert_eq!(made.outcome(), "code");
+}
+
+#[tokio::test]
+async fn of_twenty_forms_of_one_page_at_once_one_is_judged_and_hashed() {
+    for database in databases() {
+        let app = TestApp::on(database, OPEN).await;
+        let (browser, page) = creating(&app).await;
+        let before = app.app.passwords.worked();
+        let fields = [("username", "eve"), ("password", "password1")];
+        let tabs = (0..20).map(|_| {
+            let (mut tab, page) = (browser.clone(), page.clone());
+            async move { tab.submit(&page, &fields).await.page() }
+        });
+        assert_eq!(join_all(tabs).await, vec!["create"; 20]);
+        assert_eq!(app.app.passwords.worked() - before, 1);
     }
 }

@@ -12,6 +12,7 @@ use crate::relying_party::token;
 use crate::relying_party::tokens;
 use crate::smtp::Manner;
 use crate::smtp::SmtpServer;
+use futures_util::future::join_all;
 use serde_json::json;
 use stepgate::assurance::factors::SecondFactor;
 use stepgate::store::credentials;
@@ -192,5 +193,41 @@ async fn who_changes_what_they_sign_in_with_has_another_cookie_though_nothing_ha
             crate::passkeys::change(&mut browser, &mut phone, fields).await;
             is_out(&mut thief).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn of_twenty_new_passwords_at_once_one_is_judged_and_who_tries_too_many_waits() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user("ada").await;
+        let mut browser = Browser::signed_in(&app, &ada).await;
+        let mut page = browser.open(PATH).await;
+        if page.page() == "password" {
+            page = browser.submit(&page, &[("password", PASSWORD)]).await;
+        }
+        let before = app.app.passwords.worked();
+        let tabs = (0..20).map(|_| {
+            let (mut tab, page) = (browser.clone(), page.clone());
+            async move { tab.submit(&page, &[("password", "password1")]).await }
+        });
+        let pages = join_all(tabs).await;
+        assert!(pages.iter().all(|page| page.page() == "account-password"), "{pages:?}");
+        assert_eq!(app.app.passwords.worked() - before, 1);
+        let mut tries = 1;
+        let refused = loop {
+            page = browser.open(&page.path.replace("/account-password", "")).await;
+            let reply = browser.submit(&page, &[("password", "password1")]).await;
+            if reply.status == 429 {
+                break reply;
+            }
+            assert!(reply.body.contains("everybody guesses"), "{reply:?}");
+            tries += 1;
+        };
+        assert_eq!((tries, refused.header("retry-after")), (21, "60"));
+        assert_eq!(app.app.passwords.worked() - before, tries);
+        app.clock.advance(60);
+        let page = browser.open(&page.path).await;
+        assert_eq!(browser.submit(&page, &[("password", NEW)]).await.page(), "account-passkeys");
     }
 }

@@ -85,6 +85,7 @@ async fn every_path(app: &TestApp) {
     bounded(app, &mut browser, &bob).await;
     mailed(app, &ada).await;
     changed_and_replaced(app).await;
+    stepgate::password_costs::look(&app.app).await.unwrap();
     app.clock.advance(90 * 86_400);
     let now = app.clock.now();
     assert!(app.app.store.write(move |c| sweep::batch(c, now, Seconds::days(30))).await.unwrap() > 0);

@@ -279,3 +279,42 @@ async fn a_lost_authenticator_app_is_no_proof_for_its_own_replacement() {
     let code = code_of(&secret, stepgate::base::time::Clock::now(app.clock.as_ref()));
     assert_eq!(browser.submit(&page, &[("code", &code)]).await.outcome(), "code");
 }
+
+#[tokio::test]
+async fn recovery_codes_are_kept_as_keyed_hashes_and_making_and_using_them_hashes_no_password() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = owner(&app, "ada").await;
+        let columns = app.sql("SELECT * FROM recovery_codes");
+        for code in &ada.codes {
+            assert!(!columns.contains(&code.replace('-', "")) && !columns.contains(&code[..4]), "{columns}");
+        }
+        assert!(!columns.contains("argon2"), "{columns}");
+        let mut browser = Browser::signed_in(&app, &ada.user).await;
+        let page = browser.open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").path()).await;
+        let page = browser.submit(&page, &[("action", "other-way")]).await;
+        assert_eq!(page.page(), "recovery");
+        let before = app.app.passwords.worked();
+        let page = browser.submit(&page, &[("code", "AAAA-AAAA-AAAA-AAAA")]).await;
+        assert!(page.body.contains("not one of your recovery codes"), "{page:?}");
+        assert_eq!(browser.submit(&page, &[("code", &ada.codes[3].to_lowercase())]).await.outcome(), "code");
+        // Once, here and anywhere.
+        let page = browser
+            .open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").with("max_age", "0").path())
+            .await;
+        assert_eq!(app.app.passwords.worked(), before, "{page:?}");
+        assert_eq!(app.sql("SELECT count(*) FROM recovery_codes WHERE spent_at IS NOT NULL"), "1");
+        // Another set.
+        app.clock.advance(60);
+        let page = browser.open(PATH).await;
+        let page = browser.submit(&page, &[("action", "codes")]).await;
+        let mut phone = ada.phone;
+        let page = browser.tap(&page, &mut phone).await;
+        let before = app.app.passwords.worked();
+        let codes = codes_on(&page);
+        assert_eq!(browser.submit(&page, &[]).await.page(), "account-passkeys");
+        assert_eq!(app.app.passwords.worked(), before);
+        assert!(codes.iter().all(|code| !ada.codes.contains(code)));
+        assert_eq!(app.sql("SELECT count(*) FROM recovery_codes"), "10");
+    }
+}

@@ -12,6 +12,7 @@ use stepgate::assurance::factors::SecondFactor;
 use stepgate::base::entropy::SystemEntropy;
 use stepgate::base::id::CredentialId;
 use stepgate::base::time::Clock;
+use stepgate::credential::guessable::Guessable;
 use stepgate::credential::password::NewPassword;
 use stepgate::store::credentials;
 use stepgate::store::credentials::Credential;
@@ -76,7 +77,7 @@ impl Person {
             this.gets(Method::Otp);
         }
         // Nobody's password is another one's.
-        let password = NewPassword::parse(&this.password()).unwrap();
+        let password = NewPassword::parse(&this.password(), &Guessable::default()).unwrap();
         let secret = app.app.passwords.hash(password, &SystemEntropy).await.unwrap();
         let now = app.clock.now();
         let id = CredentialId::generate(&SystemEntropy, now);

@@ -22,6 +22,7 @@ use stepgate::base::secret::Secret;
 use stepgate::base::time::Clock;
 use stepgate::base::time::SystemClock;
 use stepgate::config::Config;
+use stepgate::credential::guessable::Guessable;
 use stepgate::credential::password::NewPassword;
 use stepgate::credential::totp::TotpSecret;
 use stepgate::jose::folder;
@@ -129,15 +130,27 @@ impl TestApp {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Runs a command that must succeed, and gives what it says.
+    pub fn says(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments, "");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Runs one that must fail, and gives what it says.
     pub fn complains(&self, arguments: &[&str]) -> String {
-        let output = self.output(arguments, "");
+        self.complains_of(arguments, "")
+    }
+
+    /// The same, of one that is given `input`.
+    pub fn complains_of(&self, arguments: &[&str], input: &str) -> String {
+        let output = self.output(arguments, input);
         assert!(!output.status.success(), "{arguments:?}");
         String::from_utf8(output.stderr).unwrap()
     }
 
     /// Runs a command that must succeed, and gives what it says in JSON.
-    pub fn says(&self, arguments: &[&str]) -> Value {
+    pub fn says_in_json(&self, arguments: &[&str]) -> Value {
         let output = self.output(&[arguments, &["--json"]].concat(), "");
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).unwrap()
@@ -208,7 +221,7 @@ impl TestApp {
     async fn person(&self, name: &str, totp: bool, second_factor: SecondFactor) -> TestUser {
         let (app, now) = (&self.app, self.clock.now());
         let id = UserId::generate(&SystemEntropy, now);
-        let password = NewPassword::parse(PASSWORD).unwrap();
+        let password = NewPassword::parse(PASSWORD, &Guessable::default()).unwrap();
         let secret = app.passwords.hash(password, &SystemEntropy).await.unwrap();
         let factor = |kind, secret: &dyn Fn(&CredentialId) -> String| {
             let id = CredentialId::generate(&SystemEntropy, now);
