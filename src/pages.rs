@@ -123,6 +123,8 @@ pub struct MailCodePage {
     pub frame: Frame,
     pub form: Form,
     pub person: Person,
+    /// There is a code to enter.
+    pub is_mailed: bool,
 }
 
 #[derive(Template)]
@@ -360,7 +362,7 @@ mod tests {
             .render(),
             RecoveryPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }
                 .render(),
-            MailCodePage { frame: frame(), form: form(), person: person.clone() }.render(),
+            MailCodePage { frame: frame(), form: form(), person: person.clone(), is_mailed: true }.render(),
             EnrolPasskeyPage {
                 frame: frame(),
                 form: form(),

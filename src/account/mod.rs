@@ -41,6 +41,7 @@ use crate::store::lost;
 use crate::store::sessions::Session;
 use crate::store::users;
 use passkeys::Changed;
+use recovery::Ending;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -141,6 +142,8 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
         let entry = app.entry(Actor::User, what).user(&person.user);
         entry.source(&interaction.source).acr(&assurance.acr)
     });
+    let ended = app.entry(Actor::User, What::RecoveryCancelled).source(&interaction.source);
+    let ending = Ending::new(app, &person, ended);
     let (user, now) = (person.user.clone(), app.now());
     let letter = told.and_then(|told| Letter::about(app, &interaction, &person, told));
     let replaces = matches!(wish, Wish::Replace { .. });
@@ -151,10 +154,13 @@ pub async fn after(app: &App, interaction: Interaction, assurance: &Assurance) -
     let password = password.map(|secret| Credential::new(id, Kind::Password, secret, now));
     let settled = settle::settle(app, interaction, move |c, session| {
         let Some(entry) = entry.map(|entry| entry.session(session)) else { return Ok(added) };
+        let ending = ending.session(session);
         let said = match (wish, password) {
             (Wish::Rename { passkey, label }, _) => passkeys::rename(c, &user, &passkey, &label, entry)?,
-            (Wish::Remove { passkey }, _) => passkeys::remove(c, &user, &passkey, entry, now)?,
-            (Wish::Password, Some(new)) => passkeys::change_password(c, &user, session, &new, entry)?,
+            (Wish::Remove { passkey }, _) => passkeys::remove(c, &user, &passkey, entry, &ending, now)?,
+            (Wish::Password, Some(new)) => {
+                passkeys::change_password(c, &user, session, &new, entry, &ending)?
+            }
             _ => return lost(),
         };
         if matches!(said, Changed::Removed | Changed::PasswordChanged) {

@@ -9,7 +9,6 @@ use crate::store::audit::What;
 use crate::store::credentials;
 use crate::store::credentials::Kind;
 use crate::store::grants;
-use crate::store::recoveries;
 use crate::store::sessions;
 use crate::store::users;
 use crate::store::users::User;
@@ -20,12 +19,13 @@ use serde_json::json;
 pub async fn disable(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
     let entry = super::entry(app, What::UserDisabled).user(&id);
+    let ending = super::ending(app, &user);
     app.store
         .write(move |c| {
             users::set_disabled(c, &id, Some(now))?;
             sessions::end_all(c, &id, now)?;
             grants::revoke_of_user(c, &id, "user disabled", now)?;
-            recoveries::cancel_of_user(c, &id)?;
+            ending.of_user(c, &id, "user disabled")?;
             audit::append(c, &entry)
         })
         .await?;
@@ -60,6 +60,7 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
     let entry = super::entry(app, What::UserFactorsReset).user(&id);
     let letter = super::letter(app, &user, told::What::Removed(Kind::Totp));
+    let ending = super::ending(app, &user);
     let removed = app.store.write(move |c| {
         let mut removed = 0;
         // Looked at again: while one was taken away, somebody who had just shown it may have set up another.
@@ -73,6 +74,7 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
                 removed += usize::from(credentials::take_away(c, &id, &factor.id, now)?);
             }
         }
+        removed += usize::from(ending.of_user(c, &id, "factors reset")?);
         if removed > 0 {
             letter.iter().try_for_each(|letter| letter.post(c))?;
             audit::append(c, &entry)?;
@@ -88,8 +90,12 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
 pub async fn delete(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
     let entry = super::entry(app, What::UserDeleted).user(&id).because(&user.username);
+    let ending = super::ending(app, &user);
     app.store
         .write(move |c| {
+            // What locks a factor goes with it, and who owns a replacement is told while their address is known.
+            brake::unlock(c, &id)?;
+            ending.of_user(c, &id, "user deleted")?;
             grants::revoke_of_user(c, &id, "user deleted", now)?;
             users::delete(c, &id)?;
             audit::append(c, &entry)

@@ -39,7 +39,7 @@ use crate::store::credentials::Kind;
 use crate::store::interactions;
 use crate::store::interactions::InteractionRow;
 use crate::store::recoveries;
-use crate::store::recoveries::Recovery;
+use crate::store::recoveries::New;
 use crate::store::recovery_codes;
 use crate::store::recovery_codes::Stored;
 use serde::Deserialize;
@@ -176,7 +176,7 @@ async fn add(
     Ok(())
 }
 
-/// It waits until its time has come; whoever reads the mail can cancel it until then.
+/// It waits until its time has come, which begins once its owner was told; whoever reads the mail can cancel it until then.
 async fn stand_by(
     app: &App,
     on: &Interaction,
@@ -187,23 +187,30 @@ async fn stand_by(
     taken: Progress,
 ) -> Result<(), ProveError> {
     let (now, kind, cancel) = (app.now(), credential.kind, Secret::generate(app.entropy.as_ref()));
-    let due_at = now.plus(app.config.recovery_delay);
+    let delay = app.config.recovery_delay;
     let entry = entry(app, on, person, What::RecoveryBegun).because(kind.as_str());
     let link = app.config.issuer.url(&format!("/account/recovery?cancel={}", cancel.reveal()));
-    let letter = Letter::about(app, on, person, told::What::Replacing { kind, due_at, link });
-    let user = person.user.clone();
-    let recovery = Recovery { user, lost: lost.clone(), replacement: credential, due_at };
+    let letter = Letter::about(app, on, person, told::What::Replacing { kind, delay, link });
+    let (user, lost, cancel) = (person.user.clone(), lost.clone(), cancel.hash());
     let begun = super::json(&Progress { enrolled: true, notice: None, way: None, ..on.progress.clone() })?;
     let used = super::json(&taken)?;
     let waits = super::json(&Progress { notice: Some(Notice::ReplacementWaits), ..on.progress.clone() })?;
+    let untold = super::json(&Progress { declined: true, ..on.progress.clone() })?;
     let (expires_at, ground) = (on.expires_at(app, now), Ground::of(on, &person.user));
     let written = app.store.write(move |c| {
-        let lookup = recovery.replacement.key.as_ref().map(|key| key.lookup.as_str());
+        let replacement = &credential;
+        let lookup = replacement.key.as_ref().map(|key| key.lookup.as_str());
         let is_used = lookup.map(|lookup| credentials::by_lookup(c, lookup)).transpose()?.flatten().is_some();
+        let told = letter.as_ref().map(|letter| letter.recipients(c)).transpose()?.unwrap_or_default();
+        let notices = i64::try_from(told.len()).unwrap_or(i64::MAX);
+        let new = New { user: &user, lost: &lost, replacement, cancel: &cancel, delay, notices };
         let progress = if is_used {
             &used
-        } else if recoveries::begin(c, &recovery, &cancel.hash())? {
-            letter.iter().try_for_each(|letter| letter.post(c))?;
+        } else if told.is_empty() {
+            audit::append(c, &entry.refused("nobody can be told"))?;
+            &untold
+        } else if recoveries::begin(c, &new)? {
+            letter.iter().try_for_each(|letter| letter.post_to(c, &told, Some(&replacement.id)))?;
             audit::append(c, &entry)?;
             &begun
         } else {

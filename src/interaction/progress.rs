@@ -54,6 +54,9 @@ pub struct Progress {
     pub mailed: u32,
     #[serde(default)]
     pub mail_confirmed: bool,
+    /// No code is mailed before then: the address has had enough of them.
+    #[serde(default)]
+    pub mails_full: Option<Time>,
     /// A passkey was shown that nobody has here any more (base64url of its id): the browser may forget it.
     #[serde(default)]
     pub unknown_passkey: Option<String>,

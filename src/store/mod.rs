@@ -12,6 +12,7 @@ pub mod events;
 pub mod grants;
 pub mod interactions;
 pub mod keys;
+pub mod mail_codes;
 pub mod mails;
 pub mod migrate;
 pub mod recoveries;

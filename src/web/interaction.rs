@@ -48,7 +48,10 @@ pub async fn show(app: Data<App>, request: HttpRequest, id: Path<String>) -> Htt
         Next::Prove { person, step, others, to_enrol } => {
             return shown.prove(person, step, &others, to_enrol);
         }
-        Next::ConfirmMail(person) if interaction.progress.mailed == 0 => {
+        Next::ConfirmMail(person)
+            if interaction.progress.mailed == 0
+                && mail_code::full_until(&interaction, app.now()).is_none() =>
+        {
             let sent = mail_code::send(&app, &interaction, &person, false).await;
             sent.map(|()| respond::see_other(&format!("/interaction/{id}")).finish())
         }
