@@ -4,6 +4,7 @@
 
 use crate::app::App;
 use crate::mail::Mailer;
+use crate::mail::Unsent;
 use crate::store::StoreError;
 use crate::store::Written;
 use crate::store::connection::Conn;
@@ -94,15 +95,15 @@ async fn send_one(app: &App, mailer: &Mailer, mail: Mail) -> Result<(), StoreErr
         Ok(()) => {
             app.metrics.mail("sent");
             tracing::info!(mail = %id, tries, "mail.sent");
-            let id = id.clone();
-            record(app, move |c| mails::sent(c, &id)).await
+            let (id, now) = (id.clone(), app.now());
+            record(app, move |c| mails::sent(c, &id, now)).await
         }
-        Err(why) if tries < MOST_TRIES => {
+        Err(Unsent { why, for_good }) if for_good || tries >= MOST_TRIES => give_up(app, &mail, &why).await,
+        Err(Unsent { why, .. }) => {
             app.metrics.mail("failed");
             tracing::warn!(mail = %id, tries, %why, "mail.failed");
             Ok(())
         }
-        Err(why) => give_up(app, &mail, &why).await,
     }
 }
 

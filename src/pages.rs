@@ -133,6 +133,8 @@ pub struct MailCodePage {
     pub frame: Frame,
     pub form: Form,
     pub person: Person,
+    /// There is a code to enter.
+    pub is_mailed: bool,
 }
 
 #[derive(Template)]
@@ -380,7 +382,7 @@ mod tests {
             .render(),
             RecoveryPage { frame: frame(), form: form(), person: person.clone(), other_way, other_account }
                 .render(),
-            MailCodePage { frame: frame(), form: form(), person: person.clone() }.render(),
+            MailCodePage { frame: frame(), form: form(), person: person.clone(), is_mailed: true }.render(),
             EnrolPasskeyPage {
                 frame: frame(),
                 form: form(),

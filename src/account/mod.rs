@@ -41,6 +41,7 @@ use crate::store::lost;
 use crate::store::sessions::Session;
 use crate::store::users;
 use passkeys::Changed;
+use recovery::Ending;
 use serde::Deserialize;
 use serde::Serialize;
 use thiserror::Error;
@@ -158,6 +159,8 @@ pub async fn after(app: &App, interaction: Interaction) -> Result<Done, StoreErr
             None => entry,
         }
     });
+    let ended = interaction.entry(app, &person, What::RecoveryCancelled);
+    let ending = Ending::new(app, &person, ended);
     let (user, now) = (person.user.clone(), app.now());
     let letter = told.and_then(|told| Letter::about(app, &interaction, &person, told));
     let replaces = matches!(wish, Wish::Replace { .. });
@@ -169,10 +172,13 @@ pub async fn after(app: &App, interaction: Interaction) -> Result<Done, StoreErr
     let changes = if entry.is_some() { Changes::Factors } else { Changes::Nothing };
     let settled = settle::settle(app, interaction, changes, move |c, session| {
         let Some(entry) = entry.map(|entry| entry.session(session)) else { return Ok(added) };
+        let ending = ending.session(session);
         let said = match (wish, password) {
             (Wish::Rename { passkey, label }, _) => passkeys::rename(c, &user, &passkey, &label, entry)?,
-            (Wish::Remove { passkey }, _) => passkeys::remove(c, &user, &passkey, entry, now)?,
-            (Wish::Password, Some(new)) => passkeys::change_password(c, &user, session, &new, entry)?,
+            (Wish::Remove { passkey }, _) => passkeys::remove(c, &user, &passkey, entry, &ending, now)?,
+            (Wish::Password, Some(new)) => {
+                passkeys::change_password(c, &user, session, &new, entry, &ending)?
+            }
             _ => return lost(),
         };
         if matches!(said, Changed::Removed | Changed::PasswordChanged) {

@@ -1,6 +1,7 @@
 //! The passkeys of one user: what is shown of them, and what is done to them. What was shown with a passkey that goes, and
 //! what was granted for that, goes with it.
 
+use super::recovery::Ending;
 use crate::app::App;
 use crate::base::id::CredentialId;
 use crate::base::id::SessionId;
@@ -21,6 +22,9 @@ use crate::store::recoveries;
 use crate::store::recovery_codes;
 use crate::store::sessions;
 use crate::store::users;
+
+/// Why a replacement ends with a new password, whoever sets it.
+pub const ANOTHER_PASSWORD: &str = "another password";
 
 /// What came of a wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +47,8 @@ pub struct Own {
     pub keys: Vec<Credential>,
     /// The authenticator app.
     pub totp: Option<CredentialId>,
-    /// A replacement that waits, and until when.
-    pub waiting: Option<Time>,
+    /// A replacement that waits, and until when if that is known yet.
+    pub waiting: Option<Option<Time>>,
     /// Who loses a factor can replace it: there is a way to tell them.
     pub may_replace: bool,
     /// Recovery codes that are left, if there ever were any.
@@ -132,6 +136,7 @@ pub fn remove(
     user: &UserId,
     passkey: &CredentialId,
     entry: Entry,
+    ending: &Ending,
     now: Time,
 ) -> Written<Changed> {
     // Held: of two that are the last, each could be taken away for the other's sake.
@@ -148,6 +153,7 @@ pub fn remove(
     if !credentials::take_away(c, user, passkey, now)? {
         return Ok(Changed::Gone);
     }
+    ending.of_lost(c, user, passkey)?;
     audit::append(c, &entry.because(passkey.as_str()))?;
     Ok(Changed::Removed)
 }
@@ -159,12 +165,13 @@ pub fn change_password(
     session: &SessionId,
     new: &Credential,
     entry: Entry,
+    ending: &Ending,
 ) -> Written<Changed> {
     let now = new.enrolled_at;
     credentials::set_password(c, user, new)?;
     sessions::end_others(c, user, session, now)?;
     grants::revoke_of_others(c, user, session, "password changed", now)?;
-    recoveries::cancel_of_user(c, user)?;
+    ending.of_user(c, user, ANOTHER_PASSWORD)?;
     audit::append(c, &entry)?;
     Ok(Changed::PasswordChanged)
 }

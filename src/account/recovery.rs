@@ -1,10 +1,13 @@
 //! A lost factor is replaced by its owner: what is left (the password, with a recovery code or a code of the authenticator app)
-//! registers a replacement, which waits. Every verified address is told at once, with a link that cancels it: whoever holds the
-//! password and a stolen code gains nothing that the owner can't take back in that time. Then it takes the lost one's place.
+//! registers a replacement, which waits. Every verified address is told at once, with a link that cancels it, and the time runs from
+//! when they were: whoever holds the password and a stolen code gains nothing that the owner can't take back in that time. Then it
+//! takes the lost one's place. None ends without a line in the audit and a mail.
 
 use super::passkeys::Changed;
 use crate::app::App;
+use crate::base::id::CredentialId;
 use crate::base::id::SessionId;
+use crate::base::id::UserId;
 use crate::base::secret::Secret;
 use crate::base::time::Time;
 use crate::interaction::progress::Person;
@@ -24,17 +27,76 @@ use crate::store::recoveries::Recovery;
 use crate::store::recoveries::Waiting;
 use crate::store::sessions::Session;
 
-/// Puts the replacements whose time has come in the places of what was lost.
+/// The end of a replacement before its time: what is written of it then. Made before the transaction in which that is found out.
+pub struct Ending {
+    entry: Entry,
+    letter: Option<Letter>,
+}
+
+impl Ending {
+    /// Told to its owner, who may not be the one that ends it; `entry` is of whoever does.
+    pub fn new(app: &App, owner: &Person, entry: Entry) -> Self {
+        let letter = Letter::to(app, owner, None, told::What::ReplacementCancelled);
+        Self { entry: entry.user(&owner.user), letter }
+    }
+
+    pub fn session(self, session: &SessionId) -> Self {
+        Self { entry: self.entry.session(session), ..self }
+    }
+
+    /// Whatever waits for the user; `true` if something did.
+    pub fn of_user(&self, c: &mut Conn, user: &UserId, why: &str) -> Written<bool> {
+        let ended = recoveries::end_of_user(c, user)?;
+        self.write_if(c, ended, why)
+    }
+
+    /// The one for this factor, which is removed.
+    pub fn of_lost(&self, c: &mut Conn, user: &UserId, lost: &CredentialId) -> Written<bool> {
+        let ended = recoveries::end_of_lost(c, user, lost)?;
+        self.write_if(c, ended, LOST_REMOVED)
+    }
+
+    fn of(&self, c: &mut Conn, waiting: &Waiting, why: &str) -> Written<bool> {
+        let ended = recoveries::end(c, &waiting.recovery.replacement.id)?;
+        self.write_if(c, ended, why)
+    }
+
+    fn write_if(&self, c: &mut Conn, ended: bool, why: &str) -> Written<bool> {
+        if ended {
+            self.write(c, why)?;
+        }
+        Ok(ended)
+    }
+
+    fn write(&self, c: &mut Conn, why: &str) -> Written<()> {
+        self.letter.iter().try_for_each(|letter| letter.post(c))?;
+        audit::append(c, &self.entry.clone().because(why))
+    }
+}
+
+const LOST_REMOVED: &str = "what was lost was removed";
+
+/// Puts the replacements whose time has come in the places of what was lost; and ends those that can't be, or of which nobody was told.
 pub async fn complete_due(app: &App) -> Result<(), StoreError> {
     let now = app.now();
     for waiting in app.store.read(move |c| recoveries::due(c, now)).await? {
-        let entry = app.entry(Actor::Server, What::RecoveryDone).user(&waiting.recovery.user);
+        let owner = owner(&waiting);
+        let entry = app.entry(Actor::Server, What::RecoveryDone).user(&owner.user);
         let what = told::What::Replaced(waiting.recovery.replacement.kind);
-        let letter = letter(app, &waiting, what);
+        let letter = Letter::to(app, &owner, None, what);
+        let ending = Ending::new(app, &owner, app.entry(Actor::Server, What::RecoveryCancelled));
         app.store
-            .write(move |c| match recoveries::take(c, &waiting.recovery.replacement.id, now)? {
-                Some(recovery) => in_place(c, recovery, entry, letter, now),
-                None => Ok(()),
+            .write(move |c| {
+                let Some(recovery) = recoveries::take(c, &waiting.recovery.replacement.id, now)? else {
+                    return Ok(());
+                };
+                match in_place(c, &recovery, now)? {
+                    Err(why) => ending.write(c, why),
+                    Ok(()) => {
+                        letter.iter().try_for_each(|letter| letter.post(c))?;
+                        audit::append(c, &entry.because(recovery.replacement.kind.as_str()))
+                    }
+                }
             })
             .await?;
         app.mail_waiting.notify_one();
@@ -57,53 +119,40 @@ pub async fn cancel_own(app: &App, session: &Session, source: &str) -> Result<Ch
     Ok(if cancelled { Changed::ReplacementCancelled } else { Changed::Gone })
 }
 
-/// Told to its owner, who may not be the one that cancels. Of all who try, one is told `true`.
+/// Of all who try, one is told `true`.
 async fn end(
     app: &App,
     waiting: Option<Waiting>,
     session: Option<&SessionId>,
     source: &str,
-    how: &str,
+    how: &'static str,
 ) -> Result<bool, StoreError> {
     let Some(waiting) = waiting else { return Ok(false) };
     let entry = app.entry(Actor::User(&waiting.recovery.user, session), What::RecoveryCancelled);
-    let entry = entry.source(source).because(how);
-    let letter = letter(app, &waiting, told::What::ReplacementCancelled);
-    let cancelled = app.store.write(move |c| {
-        if !recoveries::end(c, &waiting.recovery.replacement.id)? {
-            return Ok(false);
-        }
-        letter.iter().try_for_each(|letter| letter.post(c))?;
-        audit::append(c, &entry)?;
-        Ok(true)
-    });
-    let cancelled = cancelled.await?;
+    let ending = Ending::new(app, &owner(&waiting), entry.source(source));
+    let cancelled = app.store.write(move |c| ending.of(c, &waiting, how)).await?;
     app.mail_waiting.notify_one();
     Ok(cancelled)
 }
 
-fn letter(app: &App, waiting: &Waiting, what: told::What) -> Option<Letter> {
-    let person = Person { user: waiting.recovery.user.clone(), username: waiting.username.clone() };
-    Letter::to(app, &person, None, what)
+fn owner(waiting: &Waiting) -> Person {
+    Person { user: waiting.recovery.user.clone(), username: waiting.username.clone() }
 }
 
-/// What was shown with the lost one, and what was granted for that, goes with it.
-fn in_place(
-    c: &mut Conn,
-    recovery: Recovery,
-    entry: Entry,
-    letter: Option<Letter>,
-    now: Time,
-) -> Written<()> {
-    let Recovery { user, lost, replacement, .. } = recovery;
+/// What was shown with the lost one, and what was granted for that, goes with it; or why it can't be.
+fn in_place(c: &mut Conn, recovery: &Recovery, now: Time) -> Written<Result<(), &'static str>> {
+    let Recovery { user, lost, replacement, is_told, .. } = recovery;
+    if !is_told {
+        return Ok(Err("nobody could be told"));
+    }
     if let Some(key) = &replacement.key
         && credentials::by_lookup(c, &key.lookup)?.is_some()
     {
-        return audit::append(c, &entry.refused("the replacement is in use by now"));
+        return Ok(Err("the replacement is in use by now"));
     }
-    credentials::take_away(c, &user, &lost, now)?;
-    let kind = replacement.kind;
-    credentials::insert(c, &user, &Credential { enrolled_at: now, ..replacement })?;
-    letter.iter().try_for_each(|letter| letter.post(c))?;
-    audit::append(c, &entry.because(kind.as_str()))
+    if !credentials::take_away(c, user, lost, now)? {
+        return Ok(Err(LOST_REMOVED));
+    }
+    credentials::insert(c, user, &Credential { enrolled_at: now, ..replacement.clone() })?;
+    Ok(Ok(()))
 }

@@ -10,7 +10,6 @@ use crate::store::credentials;
 use crate::store::credentials::Kind;
 use crate::store::grants;
 use crate::store::interactions;
-use crate::store::recoveries;
 use crate::store::sessions;
 use crate::store::users;
 use crate::store::users::User;
@@ -21,13 +20,14 @@ use serde_json::json;
 pub async fn disable(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
     let entry = super::entry(app, What::UserDisabled).user(&id);
+    let ending = super::ending(app, &user);
     app.store
         .write(move |c| {
             users::set_disabled(c, &id, Some(now))?;
             interactions::finish_all(c, &id, now)?;
             sessions::end_all(c, &id, now)?;
             grants::revoke_of_user(c, &id, "user disabled", now)?;
-            recoveries::cancel_of_user(c, &id)?;
+            ending.of_user(c, &id, "user disabled")?;
             audit::append(c, &entry)
         })
         .await?;
@@ -62,6 +62,7 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
     let entry = super::entry(app, What::UserFactorsReset).user(&id);
     let letter = super::letter(app, &user, told::What::Removed(Kind::Totp));
+    let ending = super::ending(app, &user);
     let removed = app.store.write(move |c| {
         users::hold(c, &id)?;
         if credentials::of_user(c, &id)?.iter().all(|factor| factor.kind == Kind::Password) {
@@ -80,6 +81,7 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
                 removed += usize::from(credentials::take_away(c, &id, &factor.id, now)?);
             }
         }
+        removed += usize::from(ending.of_user(c, &id, "factors reset")?);
         if removed > 0 {
             letter.iter().try_for_each(|letter| letter.post(c))?;
             audit::append(c, &entry)?;
@@ -95,9 +97,13 @@ pub async fn reset_mfa(app: &App, user: User) -> anyhow::Result<Said> {
 pub async fn delete(app: &App, user: User) -> anyhow::Result<Said> {
     let (now, id) = (app.now(), user.id.clone());
     let entry = super::entry(app, What::UserDeleted).user(&id).because(&user.username);
+    let ending = super::ending(app, &user);
     app.store
         .write(move |c| {
             users::hold(c, &id)?;
+            // What locks a factor goes with it, and who owns a replacement is told while their address is known.
+            brake::unlock(c, &id)?;
+            ending.of_user(c, &id, "user deleted")?;
             interactions::finish_all(c, &id, now)?;
             grants::revoke_of_user(c, &id, "user deleted", now)?;
             users::delete(c, &id)?;

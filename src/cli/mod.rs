@@ -12,6 +12,7 @@ mod session;
 mod update;
 mod user;
 
+use crate::account::recovery::Ending;
 use crate::app::App;
 use crate::base::entropy::SystemEntropy;
 use crate::base::id::ClientId;
@@ -147,8 +148,16 @@ fn entry(app: &App, what: What) -> Entry {
 
 /// What a user is told of it by mail, where mail is set up.
 fn letter(app: &App, user: &User, what: told::What) -> Option<Letter> {
-    let person = Person { user: user.id.clone(), username: user.username.clone() };
-    Letter::to(app, &person, None, what)
+    Letter::to(app, &person(user), None, what)
+}
+
+/// What is written of a replacement that a command ends.
+fn ending(app: &App, user: &User) -> Ending {
+    Ending::new(app, &person(user), entry(app, What::RecoveryCancelled))
+}
+
+fn person(user: &User) -> Person {
+    Person { user: user.id.clone(), username: user.username.clone() }
 }
 
 impl OnDatabase {

@@ -5,6 +5,7 @@ use super::input;
 use super::lifecycle;
 use super::update;
 use super::update::Update;
+use crate::account::passkeys::ANOTHER_PASSWORD;
 use crate::app::App;
 use crate::assurance::factors::SecondFactor;
 use crate::base::id::CredentialId;
@@ -26,7 +27,6 @@ use crate::store::credentials::Kind;
 use crate::store::events;
 use crate::store::grants;
 use crate::store::interactions;
-use crate::store::recoveries;
 use crate::store::sessions;
 use crate::store::users;
 use crate::store::users::Added;
@@ -253,6 +253,7 @@ async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::
     let factor = hashed(app, &password, &names, now).await?;
     let (id, entry) = (user.id.clone(), super::entry(app, What::UserPasswordSet).user(&user.id));
     let letter = super::letter(app, &user, told::What::Added(Kind::Password));
+    let ending = super::ending(app, &user);
     app.store
         .write(move |c| {
             users::hold(c, &id)?;
@@ -265,7 +266,7 @@ async fn set_password(app: &App, name: &str, source: PasswordSource) -> anyhow::
             }
             credentials::insert(c, &id, &factor)?;
             grants::revoke_of_user(c, &id, "password replaced", now)?;
-            recoveries::cancel_of_user(c, &id)?;
+            ending.of_user(c, &id, ANOTHER_PASSWORD)?;
             letter.iter().try_for_each(|letter| letter.post(c))?;
             audit::append(c, &entry)
         })

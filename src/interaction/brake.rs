@@ -3,6 +3,7 @@
 
 use crate::assurance::ledger::Method;
 use crate::base::id::ClientId;
+use crate::base::id::CredentialId;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
 use crate::base::time::Seconds;
@@ -11,6 +12,8 @@ use crate::store::Written;
 use crate::store::connection::Conn;
 use crate::store::throttles;
 use crate::store::throttles::Counter;
+use crate::store::throttles::Ration;
+use crate::store::users;
 use crate::store::users::LoginName;
 
 /// One try of one factor: whom it is about, and where it comes from.
@@ -19,6 +22,8 @@ pub struct Try {
     method: Method,
     /// A user's id: one for all their names. A name that nobody has is counted by itself, in the same way.
     about: String,
+    /// What counts its failures from everywhere.
+    account: String,
     source: String,
     /// The user signed in here before.
     at_home: bool,
@@ -32,13 +37,21 @@ pub const LOCKED: Seconds = Seconds::days(3650);
 
 impl Try {
     pub fn of_user(method: Method, user: &UserId, source: &str, at_home: bool) -> Self {
-        Self { method, about: user.to_string(), source: source.to_owned(), at_home }
+        let account = account_key(method, user.as_str());
+        Self { method, about: user.to_string(), account, source: source.to_owned(), at_home }
+    }
+
+    /// Of this factor, and of none that is set up in its place.
+    pub fn of_factor(self, user: &UserId, factor: Option<&CredentialId>) -> Self {
+        let Some(factor) = factor else { return self };
+        Self { about: format!("{user} {factor}"), account: throttles::of_factor(user, factor), ..self }
     }
 
     pub fn of_nobody(name: Option<&LoginName>, source: &str) -> Self {
         let name = name.map(LoginName::as_str).unwrap_or_default();
         let about = format!("{NOBODY}{}", Secret::presented(name).hash().as_str());
-        Self { method: Method::Pwd, about, source: source.to_owned(), at_home: false }
+        let account = account_key(Method::Pwd, &about);
+        Self { method: Method::Pwd, about, account, source: source.to_owned(), at_home: false }
     }
 
     pub fn method(&self) -> Method {
@@ -72,7 +85,7 @@ impl Try {
     /// The proof was right: only that takes failures back, and only those of the same factor.
     pub fn take_back(&self, c: &mut Conn) -> Written<()> {
         // In the order in which tries take them.
-        throttles::clear(c, &self.of_account())?;
+        throttles::clear(c, &self.account)?;
         throttles::clear(c, &self.of_both())?;
         throttles::lower(c, &self.of_source())
     }
@@ -104,12 +117,12 @@ impl Try {
             // Of a code only a million exist: after a hundred failures in a row, from wherever and over whatever time, the
             // factor is locked until an administrator frees it.
             Method::Otp | Method::Recovery => {
-                let locked = counter(self.of_account(), 100, LOCKED, LOCKED);
+                let locked = counter(self.account.clone(), 100, LOCKED, LOCKED);
                 counters.push(Counter { memory: LOCKED, ..locked });
             }
             Method::Pwd | Method::Webauthn if self.at_home => {}
             Method::Pwd | Method::Webauthn => {
-                counters.push(counter(self.of_account(), 100, Seconds::minutes(1), LONGEST))
+                counters.push(counter(self.account.clone(), 100, Seconds::minutes(1), LONGEST))
             }
         }
         counters
@@ -122,10 +135,51 @@ impl Try {
     fn of_source(&self) -> String {
         format!("{} source {}", self.method.as_str(), self.source)
     }
+}
 
-    fn of_account(&self) -> String {
-        account_key(self.method, &self.about)
-    }
+/// Counts one try of a mailed code; or says until when none is taken.
+pub fn count_mail_code(c: &mut Conn, user: &UserId, source: &str, now: Time) -> Written<Result<(), Time>> {
+    let counter = |key, free, first_wait, longest_wait| Counter {
+        key,
+        free,
+        first_wait,
+        longest_wait,
+        memory: Seconds::days(1),
+    };
+    let counters = [
+        // Some six more in a day: who has the mailbox gets in after a wait, and nobody is locked out.
+        counter(mail_code_key(user), 100, Seconds::minutes(15), Seconds::hours(6)),
+        counter(mail_code_key_at(user, source), 5, Seconds(2), LONGEST),
+        counter(format!("mail-code source {source}"), 100, Seconds(2), LONGEST),
+    ];
+    throttles::raise(c, &counters, now)
+}
+
+/// It was the right one.
+pub fn take_back_mail_code(c: &mut Conn, user: &UserId, source: &str) -> Written<()> {
+    throttles::clear(c, &mail_code_key(user))?;
+    throttles::clear(c, &mail_code_key_at(user, source))?;
+    throttles::lower(c, &format!("mail-code source {source}"))
+}
+
+/// How many codes an address gets, of whomever and in whatever interaction: who has a password fills no mailbox. Nothing but codes
+/// is counted, or a thief would act unannounced once they are used up.
+pub fn mailed_codes(address: &str) -> Ration {
+    let key = format!("mail-code to {}", Secret::presented(address).hash().as_str());
+    Ration { key, most: 10, time: Seconds::days(1) }
+}
+
+/// One line of the audit tells of all mailed codes that a source tries while it is braked.
+pub fn braked_line(user: &UserId, source: &str) -> Ration {
+    Ration { key: format!("mail-code line {user} {source}"), most: 1, time: LONGEST }
+}
+
+fn mail_code_key(user: &UserId) -> String {
+    format!("mail-code account {user}")
+}
+
+fn mail_code_key_at(user: &UserId, source: &str) -> String {
+    format!("mail-code both {user} {source}")
 }
 
 /// Counts a source's try to make an account; or says until when it makes none.
@@ -161,6 +215,12 @@ pub fn unlock(c: &mut Conn, user: &UserId) -> Written<()> {
     for method in [Method::Otp, Method::Pwd, Method::Recovery] {
         throttles::clear(c, &account_key(method, user.as_str()))?;
         throttles::clear_all(c, &format!("{} both {user} ", method.as_str()))?;
+    }
+    throttles::clear_all(c, &format!("factor {user} "))?;
+    throttles::clear(c, &mail_code_key(user))?;
+    throttles::clear_all(c, &mail_code_key_at(user, ""))?;
+    for address in users::addresses(c, user)? {
+        throttles::clear(c, &mailed_codes(&address).key)?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ use crate::store::credentials::Kind;
 use crate::store::interactions;
 use crate::store::interactions::InteractionRow;
 use crate::store::recoveries;
-use crate::store::recoveries::Recovery;
+use crate::store::recoveries::New;
 use crate::store::recovery_codes;
 use crate::store::users;
 use serde::Deserialize;
@@ -191,7 +191,7 @@ async fn add(
     Ok(added.then_some(cookie))
 }
 
-/// It waits until its time has come; whoever reads the mail can cancel it until then.
+/// It waits until its time has come, which begins once its owner was told; whoever reads the mail can cancel it until then.
 async fn stand_by(
     app: &App,
     on: &Interaction,
@@ -202,35 +202,42 @@ async fn stand_by(
     taken: Progress,
 ) -> Changed {
     let (now, kind, cancel) = (app.now(), credential.kind, Secret::generate(app.entropy.as_ref()));
-    let due_at = now.plus(app.config.recovery_delay);
+    let delay = app.config.recovery_delay;
     let entry = on.entry(app, person, What::RecoveryBegun).because(kind.as_str());
     let link = app.config.issuer.url(&format!("/account/recovery?cancel={}", cancel.reveal()));
-    let letter = Letter::about(app, on, person, told::What::Replacing { kind, due_at, link });
-    let user = person.user.clone();
-    let recovery = Recovery { user, lost: lost.clone(), replacement: credential, due_at };
-    let begun = Progress { notice: None, ..enrolled(on, &recovery.replacement.id) }.resting()?;
+    let letter = Letter::about(app, on, person, told::What::Replacing { kind, delay, link });
+    let (user, lost, cancel) = (person.user.clone(), lost.clone(), cancel.hash());
+    let begun = Progress { notice: None, ..enrolled(on, &credential.id) }.resting()?;
     let used = taken.resting()?;
     let waits = Progress { notice: Some(Notice::ReplacementWaits), ..on.progress.clone() }.resting()?;
+    let untold = on.progress.with(|theirs| theirs.declined = true).resting()?;
     let (expires_at, ground) = (on.expires_at(app, now), Ground::of(on, &person.user));
     let demanded = Demanded::of(app, on, &person.user, task.clone());
     let (secret, cookie) = NewSecret::generate(app, on);
     let written = app.store.write(move |c| {
         demanded.is_met(c, now)?;
         ground.person_stands(c)?;
-        let lookup = recovery.replacement.key.as_ref().map(|key| key.lookup.as_str());
+        let replacement = &credential;
+        let lookup = replacement.key.as_ref().map(|key| key.lookup.as_str());
         let is_used = lookup.map(|lookup| credentials::by_lookup(c, lookup)).transpose()?.flatten().is_some();
-        let has_begun = !is_used && recoveries::begin(c, &recovery, &cancel.hash())?;
-        let progress = match (is_used, has_begun) {
-            (true, _) => &used,
-            (false, true) => &begun,
-            (false, false) => &waits,
+        let told = letter.as_ref().map(|letter| letter.recipients(c)).transpose()?.unwrap_or_default();
+        let notices = i64::try_from(told.len()).unwrap_or(i64::MAX);
+        let new = New { user: &user, lost: &lost, replacement, cancel: &cancel, delay, notices };
+        let has_begun = !is_used && !told.is_empty() && recoveries::begin(c, &new)?;
+        let progress = match (is_used, told.is_empty(), has_begun) {
+            (true, ..) => &used,
+            (false, true, _) => &untold,
+            (false, false, true) => &begun,
+            (false, false, false) => &waits,
         };
         interactions::advance(c, &row, progress, expires_at)?;
         ground.session_stands(c, now)?;
         if has_begun {
-            letter.iter().try_for_each(|letter| letter.post(c))?;
+            letter.iter().try_for_each(|letter| letter.post_to(c, &told, Some(&replacement.id)))?;
             audit::append(c, &entry)?;
             secret.write(c)?;
+        } else if told.is_empty() {
+            audit::append(c, &entry.refused("nobody can be told"))?;
         }
         Ok(has_begun)
     });

@@ -68,6 +68,8 @@ pub struct Theirs {
     /// How many codes were mailed, and whether the last one came back.
     pub mailed: u32,
     pub mail_confirmed: bool,
+    /// No code is mailed before then: the address has had enough of them.
+    pub mails_full: Option<Time>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

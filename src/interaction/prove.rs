@@ -94,6 +94,7 @@ pub async fn password(
 pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> Result<(), ProveError> {
     let (credential, at_home) = factor(app, on, &person.user, Kind::Totp).await?;
     let this = Try::of_user(Method::Otp, &person.user, &on.source, at_home);
+    let this = this.of_factor(&person.user, credential.as_ref().map(|factor| &factor.id));
     let tried = on.progress.tried(Method::Otp, None);
     let row = take_step(app, on, tried, &this, &Attempt::of(app, on, Method::Otp)).await?;
     let now = app.now();
@@ -122,6 +123,7 @@ pub async fn totp(app: &App, on: &Interaction, person: &Person, code: &str) -> R
 pub async fn recovery(app: &App, on: &Interaction, person: &Person, code: &str) -> Result<(), ProveError> {
     let (set, at_home) = factor(app, on, &person.user, Kind::Recovery).await?;
     let this = Try::of_user(Method::Recovery, &person.user, &on.source, at_home);
+    let this = this.of_factor(&person.user, set.as_ref().map(|factor| &factor.id));
     let tried = on.progress.tried(Method::Recovery, None);
     let row = take_step(app, on, tried, &this, &Attempt::of(app, on, Method::Recovery)).await?;
     let (Some(set), Some(code)) = (set, RecoveryCode::parse(code)) else {

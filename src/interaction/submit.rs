@@ -263,7 +263,9 @@ async fn act<'a>(
             let answer = Answer { ceremony: text("ceremony"), credential: text("credential") };
             return enrol::key(app, interaction, &person, answer).await;
         }
-        ("continue", Next::ConfirmMail(_)) => mail_code::confirm(app, interaction, text("code")).await?,
+        ("continue", Next::ConfirmMail(person)) => {
+            mail_code::confirm(app, interaction, &person, text("code")).await?;
+        }
         ("resend", Next::ConfirmMail(person)) => mail_code::send(app, interaction, &person, true).await?,
         ("continue", Next::OfferCodes(person)) => return enrol::keep_codes(app, interaction, &person).await,
         ("continue", Next::NewPassword(person)) => {

@@ -5,8 +5,10 @@ use super::Interaction;
 use super::progress::Person;
 use crate::app::App;
 use crate::base::entropy::Entropy;
+use crate::base::id::CredentialId;
 use crate::base::id::MailId;
 use crate::base::id::UserId;
+use crate::base::time::Seconds;
 use crate::base::time::Time;
 use crate::protocol::language::Language;
 use crate::store::Written;
@@ -35,10 +37,10 @@ pub enum What {
     Added(Kind),
     Removed(Kind),
     RecoveryUsed,
-    /// A replacement for a lost factor waits until then; the link cancels it.
+    /// A replacement for a lost factor waits so long, from when its owner was told; the link cancels it.
     Replacing {
         kind: Kind,
-        due_at: Time,
+        delay: Seconds,
         link: String,
     },
     Replaced(Kind),
@@ -81,12 +83,26 @@ impl Letter {
 
     /// Into the outbox.
     pub fn post(&self, c: &mut Conn) -> Written<()> {
-        for recipient in users::addresses(c, &self.user)? {
+        let recipients = self.recipients(c)?;
+        self.post_to(c, &recipients, None)
+    }
+
+    /// Every verified address.
+    pub fn recipients(&self, c: &mut Conn) -> Written<Vec<String>> {
+        users::addresses(c, &self.user)
+    }
+
+    /// To these; about a replacement that waits until each of the mails is settled, if there is one.
+    pub fn post_to(
+        &self,
+        c: &mut Conn,
+        recipients: &[String],
+        recovery: Option<&CredentialId>,
+    ) -> Written<()> {
+        let (user, subject, body) = (Some(&self.user), self.subject.as_str(), self.body.as_str());
+        recipients.iter().try_for_each(|recipient| {
             let id = MailId::generate(self.entropy.as_ref(), self.at);
-            let (subject, body) = (self.subject.as_str(), self.body.as_str());
-            let mail = NewMail { id: &id, user: Some(&self.user), recipient: &recipient, subject, body };
-            mails::push(c, &mail, self.at)?;
-        }
-        Ok(())
+            mails::push(c, &NewMail { id: &id, user, recipient, subject, body, recovery }, self.at)
+        })
     }
 }

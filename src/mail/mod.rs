@@ -7,6 +7,8 @@ pub mod settings;
 use crate::store::mails::Mail;
 use lettre::AsyncTransport;
 use lettre::Message;
+use lettre::transport::smtp;
+use lettre::transport::smtp::response::Category;
 use settings::MailSettings;
 use settings::Way;
 use std::fs::DirBuilder;
@@ -27,34 +29,51 @@ const LONGEST_REASON: usize = 300;
 /// Sends mails by one way, from one sender.
 pub struct Mailer(MailSettings);
 
+/// A mail was not taken.
+pub struct Unsent {
+    /// For the log: without the recipient, in one line.
+    pub why: String,
+    /// It never will be, however often it is tried (RFC 5321 §4.2.1).
+    pub for_good: bool,
+}
+
 impl Mailer {
     pub fn new(settings: MailSettings) -> Self {
         Self(settings)
     }
 
-    /// The error is a reason for the log: without the recipient, in one line.
-    pub async fn send(&self, mail: &Mail) -> Result<(), String> {
+    pub async fn send(&self, mail: &Mail) -> Result<(), Unsent> {
         let sent = match message::of(&self.0.from, mail) {
             Ok(message) => self.hand_over(mail, message).await,
-            Err(why) => Err(why),
+            Err(why) => Err(Unsent { why, for_good: true }),
         };
-        sent.map_err(|why| reason(&why, &mail.recipient))
+        sent.map_err(|unsent| Unsent { why: reason(&unsent.why, &mail.recipient), ..unsent })
     }
 
-    async fn hand_over(&self, mail: &Mail, message: Message) -> Result<(), String> {
+    async fn hand_over(&self, mail: &Mail, message: Message) -> Result<(), Unsent> {
+        let later = |why: String| Unsent { why, for_good: false };
         match &self.0.way {
             Way::Smtp(server) => match timeout(LONGEST, server.transport.send(message)).await {
                 Ok(Ok(_)) => Ok(()),
-                Ok(Err(why)) => Err(why.to_string()),
-                Err(_) => Err(format!("the server did not finish within {} seconds", LONGEST.as_secs())),
+                Ok(Err(why)) => Err(Unsent { for_good: is_for_good(&why), why: why.to_string() }),
+                Err(_) => {
+                    Err(later(format!("the server did not finish within {} seconds", LONGEST.as_secs())))
+                }
             },
             Way::Folder(folder) => {
                 let (folder, name, text) = (folder.clone(), mail.id.to_string(), message.formatted());
                 let written = tokio::task::spawn_blocking(move || write(&folder, &name, &text)).await;
-                written.map_err(|why| why.to_string())?.map_err(|why| why.to_string())
+                written.map_err(|why| later(why.to_string()))?.map_err(|why| later(why.to_string()))
             }
         }
     }
+}
+
+/// Of 5yz, what is about the mail. 50z and 53z are about what is said and who says it: wrong settings here, which can be mended.
+fn is_for_good(why: &smtp::Error) -> bool {
+    let ours =
+        why.status().is_some_and(|code| matches!(code.category, Category::Syntax | Category::Unspecified3));
+    why.is_permanent() && !ours
 }
 
 /// Whole under its name, or not there: whoever waits for the file never reads half of it.

@@ -67,6 +67,8 @@ macro_rules! kinds {
 kinds! {
     /// One proof of somebody who is known, given or refused; the reason names the method.
     Proof => "proof"
+    /// A code was mailed, or tried; the reason says how that ended.
+    MailCode => "mail_code"
     /// A session came into being.
     SignIn => "sign_in"
     /// Proofs were added to a session that lived.

@@ -8,6 +8,7 @@ use super::schema::credentials;
 use super::schema::users as owners;
 use super::statement::Statement;
 use super::statement::change;
+use super::throttles;
 use super::users;
 use crate::assurance::factors::Account;
 use crate::assurance::factors::Factor;
@@ -276,13 +277,14 @@ fn take_one(c: &mut Conn, user: &UserId, id: &CredentialId, now: Time) -> QueryR
     Ok(true)
 }
 
-/// Removes a factor of the user and nothing else.
+/// Removes a factor of the user, with what locks it, and nothing else.
 pub fn remove(c: &mut Conn, user: &UserId, id: &CredentialId) -> QueryResult<bool> {
-    diesel::delete(credentials::table)
+    let removed = diesel::delete(credentials::table)
         .filter(credentials::id.eq(id.as_str()))
         .filter(credentials::user_id.eq(user.as_str()))
-        .run(c)
-        .map(|rows| rows == 1)
+        .run(c)?;
+    throttles::clear(c, &throttles::of_factor(user, id))?;
+    Ok(removed == 1)
 }
 
 /// Whether the user, who has shown these, is enabled and still has every one of them, as it was set up at that time (a new password is

@@ -2,8 +2,10 @@
 //! when the mail is out, since its text may carry a code, and one that is given up keeps no text. Nothing here sends.
 
 use super::connection::Conn;
+use super::recoveries;
 use super::schema::mails;
 use super::statement::Statement;
+use crate::base::id::CredentialId;
 use crate::base::id::MailId;
 use crate::base::id::UserId;
 use crate::base::time::Seconds;
@@ -30,6 +32,8 @@ pub struct NewMail<'a> {
     pub subject: &'a str,
     /// Plain text.
     pub body: &'a str,
+    /// The replacement that is not due before this mail is settled.
+    pub recovery: Option<&'a CredentialId>,
 }
 
 /// A mail that waits. `Debug` names it and tells nothing of it.
@@ -63,6 +67,7 @@ pub fn push(c: &mut Conn, mail: &NewMail, now: Time) -> QueryResult<()> {
             mails::created_at.eq(now.micros()),
             mails::tries.eq(0),
             mails::next_try_at.eq(now.micros()),
+            mails::recovery_id.eq(mail.recovery.map(CredentialId::as_str)),
         ))
         .run(c)
         .map(drop)
@@ -111,17 +116,27 @@ pub fn claim(c: &mut Conn, mail: &Mail, now: Time) -> QueryResult<bool> {
 }
 
 /// It is out: nothing of it is kept.
-pub fn sent(c: &mut Conn, id: &MailId) -> QueryResult<()> {
-    diesel::delete(mails::table.find(id.as_str())).run(c).map(drop)
+pub fn sent(c: &mut Conn, id: &MailId, now: Time) -> QueryResult<()> {
+    let gone = diesel::delete(mails::table.find(id.as_str()))
+        .returning((mails::recovery_id, mails::failed_at))
+        .row::<(Option<String>, Option<i64>)>(c)?;
+    match gone {
+        Some((Some(recovery), None)) => recoveries::notice_settled(c, &recovery, true, now),
+        _ => Ok(()),
+    }
 }
 
 /// Nobody tries any more; `true` for the one who says so first.
 pub fn give_up(c: &mut Conn, id: &MailId, now: Time) -> QueryResult<bool> {
-    diesel::update(mails::table.find(id.as_str()))
+    let given_up = diesel::update(mails::table.find(id.as_str()))
         .filter(mails::failed_at.is_null())
         .set((mails::failed_at.eq(now.micros()), mails::body.eq("")))
-        .run(c)
-        .map(|rows| rows == 1)
+        .returning(mails::recovery_id)
+        .row::<Option<String>>(c)?;
+    if let Some(Some(recovery)) = &given_up {
+        recoveries::notice_settled(c, recovery, false, now)?;
+    }
+    Ok(given_up.is_some())
 }
 
 /// Deletes a batch of those whose time is over.
@@ -135,7 +150,16 @@ pub fn forget(c: &mut Conn, now: Time, batch: i64) -> QueryResult<usize> {
     if old.is_empty() {
         return Ok(0);
     }
-    diesel::delete(mails::table.filter(mails::id.eq_any(old))).run(c)
+    let gone = diesel::delete(mails::table.filter(mails::id.eq_any(old)))
+        .returning((mails::recovery_id, mails::failed_at))
+        .rows::<(Option<String>, Option<i64>)>(c)?;
+    // What nobody has sent, nobody was told.
+    for recovery in
+        gone.iter().filter_map(|(recovery, failed)| recovery.as_ref().filter(|_| failed.is_none()))
+    {
+        recoveries::notice_settled(c, recovery, false, now)?;
+    }
+    Ok(gone.len())
 }
 
 fn wait_after(tries: i64) -> Seconds {

@@ -13,6 +13,7 @@ pub mod failed_sign_ins;
 pub mod grants;
 pub mod interactions;
 pub mod keys;
+pub mod mail_codes;
 pub mod mails;
 pub mod migrate;
 pub mod password_costs;

@@ -1,4 +1,5 @@
-//! Replacements that wait: one for a user at most. Each ends once, in effect or cancelled.
+//! Replacements that wait: one for a user at most. Each ends once, in effect or cancelled. It is due at no time until the notices of it
+//! are settled: each was taken by a mail server, or refused for good.
 
 use super::connection::Conn;
 use super::credentials::Credential;
@@ -8,6 +9,7 @@ use super::statement::Statement;
 use crate::base::id::CredentialId;
 use crate::base::id::UserId;
 use crate::base::secret::SecretHash;
+use crate::base::time::Seconds;
 use crate::base::time::Time;
 use diesel::prelude::*;
 use diesel::result::Error;
@@ -18,8 +20,22 @@ pub struct Recovery {
     pub user: UserId,
     pub lost: CredentialId,
     pub replacement: Credential,
-    /// When it takes effect.
-    pub due_at: Time,
+    /// When it takes effect; or ends, where nobody could be told. `None` while notices are out.
+    pub due_at: Option<Time>,
+    /// A mail server took a notice of it.
+    pub is_told: bool,
+}
+
+/// What begins to wait.
+pub struct New<'a> {
+    pub user: &'a UserId,
+    pub lost: &'a CredentialId,
+    pub replacement: &'a Credential,
+    pub cancel: &'a SecretHash,
+    /// How long it waits once its notices are settled.
+    pub delay: Seconds,
+    /// How many are written with it.
+    pub notices: i64,
 }
 
 /// With the name of its owner.
@@ -30,22 +46,44 @@ pub struct Waiting {
 }
 
 /// `false` where one waits already for this user.
-pub fn begin(c: &mut Conn, recovery: &Recovery, cancel: &SecretHash) -> QueryResult<bool> {
-    let replacement = serde_json::to_string(&recovery.replacement);
+pub fn begin(c: &mut Conn, new: &New) -> QueryResult<bool> {
+    let replacement = serde_json::to_string(new.replacement);
     let replacement = replacement.map_err(|why| Error::SerializationError(why.into()))?;
     let inserted = c.transaction(|c| {
         diesel::insert_into(recoveries::table)
             .values((
-                recoveries::id.eq(recovery.replacement.id.as_str()),
-                recoveries::user_id.eq(recovery.user.as_str()),
-                recoveries::lost_id.eq(recovery.lost.as_str()),
+                recoveries::id.eq(new.replacement.id.as_str()),
+                recoveries::user_id.eq(new.user.as_str()),
+                recoveries::lost_id.eq(new.lost.as_str()),
                 recoveries::replacement.eq(replacement),
-                recoveries::cancel_hash.eq(cancel.as_str()),
-                recoveries::due_at.eq(recovery.due_at.micros()),
+                recoveries::cancel_hash.eq(new.cancel.as_str()),
+                recoveries::delay.eq(new.delay.micros()),
+                recoveries::unsettled.eq(new.notices),
+                recoveries::told.eq(0),
             ))
             .run(c)
     });
     super::unless_taken(inserted)
+}
+
+/// A notice of a replacement was taken by a mail server, or never will be; told once of each. With the last one the time begins to run,
+/// or is over at once where nobody could be told.
+pub(super) fn notice_settled(c: &mut Conn, id: &str, taken: bool, now: Time) -> QueryResult<()> {
+    let settled = diesel::update(recoveries::table.find(id))
+        .filter(recoveries::unsettled.gt(0))
+        .set((
+            recoveries::unsettled.eq(recoveries::unsettled - 1),
+            recoveries::told.eq(recoveries::told + i64::from(taken)),
+        ))
+        .returning((recoveries::unsettled, recoveries::told, recoveries::delay))
+        .row::<(i64, i64, i64)>(c)?;
+    // The row is this transaction's by now: whoever settles another notice waits for it.
+    let Some((0, told, delay)) = settled else { return Ok(()) };
+    let wait = if told > 0 { delay } else { 0 };
+    diesel::update(recoveries::table.find(id))
+        .set(recoveries::due_at.eq(now.micros().saturating_add(wait)))
+        .run(c)
+        .map(drop)
 }
 
 pub fn of_user(c: &mut Conn, user: &UserId) -> QueryResult<Option<Waiting>> {
@@ -95,24 +133,35 @@ pub fn end(c: &mut Conn, id: &CredentialId) -> QueryResult<bool> {
 }
 
 /// Ends the user's, if one waits.
-pub fn cancel_of_user(c: &mut Conn, user: &UserId) -> QueryResult<bool> {
+pub fn end_of_user(c: &mut Conn, user: &UserId) -> QueryResult<bool> {
     diesel::delete(recoveries::table.filter(recoveries::user_id.eq(user.as_str())))
         .run(c)
         .map(|rows| rows > 0)
 }
 
-type Row = (String, String, String, i64);
-type Columns = (recoveries::user_id, recoveries::lost_id, recoveries::replacement, recoveries::due_at);
-const COLUMNS: Columns =
-    (recoveries::user_id, recoveries::lost_id, recoveries::replacement, recoveries::due_at);
+/// Ends the one for a factor of the user, if it waits.
+pub fn end_of_lost(c: &mut Conn, user: &UserId, lost: &CredentialId) -> QueryResult<bool> {
+    diesel::delete(recoveries::table)
+        .filter(recoveries::user_id.eq(user.as_str()))
+        .filter(recoveries::lost_id.eq(lost.as_str()))
+        .run(c)
+        .map(|rows| rows > 0)
+}
 
-fn recovery((user, lost, replacement, due_at): Row) -> QueryResult<Recovery> {
+type Row = (String, String, String, Option<i64>, i64);
+type Columns =
+    (recoveries::user_id, recoveries::lost_id, recoveries::replacement, recoveries::due_at, recoveries::told);
+const COLUMNS: Columns =
+    (recoveries::user_id, recoveries::lost_id, recoveries::replacement, recoveries::due_at, recoveries::told);
+
+fn recovery((user, lost, replacement, due_at, told): Row) -> QueryResult<Recovery> {
     Ok(Recovery {
         user: UserId::from_text(user),
         lost: CredentialId::from_text(lost),
         replacement: serde_json::from_str(&replacement)
             .map_err(|why| Error::DeserializationError(why.into()))?,
-        due_at: Time::from_micros(due_at),
+        due_at: due_at.map(Time::from_micros),
+        is_told: told > 0,
     })
 }
 

@@ -252,7 +252,10 @@ table! {
         lost_id -> Text,
         replacement -> Text,
         cancel_hash -> Text,
-        due_at -> BigInt,
+        delay -> BigInt,
+        unsettled -> BigInt,
+        told -> BigInt,
+        due_at -> Nullable<BigInt>,
     }
 }
 
@@ -267,6 +270,15 @@ table! {
         tries -> BigInt,
         next_try_at -> BigInt,
         failed_at -> Nullable<BigInt>,
+        recovery_id -> Nullable<Text>,
+    }
+}
+
+table! {
+    mail_codes (user_id) {
+        user_id -> Text,
+        interaction_id -> Text,
+        mail -> BigInt,
     }
 }
 

@@ -1,10 +1,12 @@
-//! Counters: of failures in a row, and of what there is only so much of. One of failures is raised before the proof is looked at,
-//! and taken back when it was right.
+//! Counters: of failures in a row, and of what there is only so much of in a time. One of failures is raised before the proof is looked
+//! at, and taken back when it was right.
 
 use super::connection::Conn;
 use super::schema::throttles;
 use super::statement::Statement;
 use super::statement::change;
+use crate::base::id::CredentialId;
+use crate::base::id::UserId;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
 use diesel::prelude::*;
@@ -21,6 +23,46 @@ pub struct Counter {
     pub longest_wait: Seconds,
     /// How long failures are remembered without another.
     pub memory: Seconds,
+}
+
+/// At most so many in a time that begins with the first of them.
+#[derive(Clone, Debug)]
+pub struct Ration {
+    pub key: String,
+    pub most: i64,
+    pub time: Seconds,
+}
+
+/// What counts the failures of one factor, wherever they come from. It goes with the factor.
+pub fn of_factor(user: &UserId, factor: &CredentialId) -> String {
+    format!("factor {user} {factor}")
+}
+
+/// Takes one of the ration; or says when there is a new one. Of those who take at once, no more get one than there are.
+pub fn spend(c: &mut Conn, ration: &Ration, now: Time) -> QueryResult<Result<(), Time>> {
+    const ROUNDS: usize = 5;
+    for _ in 0..ROUNDS {
+        let this = throttles::key.eq(&ration.key);
+        let left = this.and(throttles::expires_at.gt(now.micros())).and(throttles::failures.lt(ration.most));
+        let one_more = throttles::failures.eq(throttles::failures + 1);
+        if change(throttles::table, left, one_more).run(c)? == 1 {
+            return Ok(Ok(()));
+        }
+        if insert(c, &ration.key, 0, now.plus(ration.time).micros())? {
+            return Ok(Ok(()));
+        }
+        let until = throttles::table
+            .find(&ration.key)
+            .filter(throttles::expires_at.gt(now.micros()))
+            .filter(throttles::failures.ge(ration.most))
+            .select(throttles::expires_at)
+            .row::<i64>(c)?;
+        if let Some(until) = until {
+            return Ok(Err(Time::from_micros(until)));
+        }
+        forget(c, &ration.key, now)?;
+    }
+    super::lost()
 }
 
 /// Counts one try on every counter; or, if one of them brakes, counts nothing and says until when. Of tries at once each is
@@ -118,7 +160,7 @@ fn raise_one(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<Result<(
         if let Some(until) = braked(c, &counter.key, now)? {
             return Ok(Err(until));
         }
-        forget(c, counter, now)?;
+        forget(c, &counter.key, now)?;
     }
     super::lost()
 }
@@ -134,12 +176,16 @@ fn brake(c: &mut Conn, counter: &Counter, failures: i64, now: Time) -> QueryResu
 
 /// The first failure; `false` if others are remembered.
 fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
+    insert(c, &counter.key, counter.not_before(1, now), counter.expires_at(1, now))
+}
+
+fn insert(c: &mut Conn, key: &str, not_before: i64, expires_at: i64) -> QueryResult<bool> {
     diesel::insert_into(throttles::table)
         .values((
-            throttles::key.eq(&counter.key),
+            throttles::key.eq(key),
             throttles::failures.eq(1),
-            throttles::not_before.eq(counter.not_before(1, now)),
-            throttles::expires_at.eq(counter.expires_at(1, now)),
+            throttles::not_before.eq(not_before),
+            throttles::expires_at.eq(expires_at),
         ))
         .on_conflict_do_nothing()
         .run(c)
@@ -147,11 +193,8 @@ fn begin(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<bool> {
 }
 
 /// What is remembered no longer.
-fn forget(c: &mut Conn, counter: &Counter, now: Time) -> QueryResult<()> {
-    diesel::delete(throttles::table.find(&counter.key))
-        .filter(throttles::expires_at.le(now.micros()))
-        .run(c)
-        .map(drop)
+fn forget(c: &mut Conn, key: &str, now: Time) -> QueryResult<()> {
+    diesel::delete(throttles::table.find(key)).filter(throttles::expires_at.le(now.micros())).run(c).map(drop)
 }
 
 impl Counter {

@@ -101,6 +101,12 @@ pub static TEXTS: Texts = Texts {
     mailed_why: |who| {
         format!("Before you set up something new for {who}, enter the code that was mailed to your address.")
     },
+    mails_full: |wait| {
+        format!(
+            "Many codes were mailed to your address, so no more are sent for now. Come back in {wait}. \
+             If it was not you who asked for them, change your password."
+        )
+    },
 
     add_passkey: "Add a passkey",
     add_security_key: "Add a security key",
@@ -167,8 +173,11 @@ pub static TEXTS: Texts = Texts {
     remove: "Remove",
     rename: "Rename",
     replacement: "A replacement is waiting",
-    replacement_waits: |at| {
-        format!("On {} at {} (UTC) it takes the place of what you lost.", day(at), at.date("%H:%M"))
+    replacement_waits: |at| match at {
+        None => "It begins to wait once the mail about it has reached you.".into(),
+        Some(at) => {
+            format!("On {} at {} (UTC) it takes the place of what you lost.", day(at), at.date("%H:%M"))
+        }
     },
     security_key_fact: "Security key: works beside your password",
     synced: "Synced between devices",
@@ -189,7 +198,8 @@ pub static TEXTS: Texts = Texts {
     recovery_cancelled: "It is cancelled: everything stays as it was. Now sign in and change your password.",
     replace_why: |delay| {
         format!(
-            "Set up another one. It takes the place of what you lost in {delay}; a mail tells you, and can cancel it."
+            "Set up another one. A mail tells you of it, and can cancel it. {delay} after that it takes the place of \
+             what you lost."
         )
     },
 
@@ -289,13 +299,15 @@ fn mail(told: &Told) -> (String, String) {
             );
             return (format!("{code} is your code for {provider}"), sentence);
         }
-        What::Replacing { kind, due_at, link } => {
-            let (lost, due) = (named(*kind), (day(*due_at), due_at.date("%H:%M")));
+        What::Replacing { kind, delay, link } => {
+            let (lost, earliest) = (named(*kind), at.plus(*delay));
             let sentence = format!(
                 "Somebody who knows your password, and has one more of your proofs, says that you have lost {lost} of your \
-                 account {username} at {provider}. Another one takes its place on {} at {} (UTC).\n\nIf it was you, there \
-                 is nothing to do. If it was not, cancel it now:\n\n    {link}\n\nand then change your password at {address}.",
-                due.0, due.1
+                 account {username} at {provider}. Another one takes its place {delay} after this mail has reached you, and \
+                 not before {} at {} (UTC).\n\nIf it was you, there is nothing to do. If it was not, cancel it \
+                 now:\n\n    {link}\n\nand then change your password at {address}.",
+                day(earliest),
+                earliest.date("%H:%M")
             );
             return (format!("Did you lose {lost}? ({provider})"), sentence);
         }

@@ -116,6 +116,13 @@ pub static TEXTS: Texts = Texts {
              der an Ihre Adresse geschickt wurde."
         )
     },
+    mails_full: |wait| {
+        format!(
+            "An Ihre Adresse wurden viele Codes geschickt, darum wird vorerst keiner mehr geschickt. \
+             Versuchen Sie es nach {} noch einmal. Wenn nicht Sie danach gefragt haben, ändern Sie Ihr Passwort.",
+            span_dative(wait)
+        )
+    },
 
     add_passkey: "Passkey hinzufügen",
     add_security_key: "Sicherheitsschlüssel hinzufügen",
@@ -191,12 +198,13 @@ pub static TEXTS: Texts = Texts {
     remove: "Entfernen",
     rename: "Umbenennen",
     replacement: "Ein Ersatz wartet",
-    replacement_waits: |at| {
-        format!(
+    replacement_waits: |at| match at {
+        None => "Seine Wartezeit beginnt, sobald die E-Mail darüber bei Ihnen angekommen ist.".into(),
+        Some(at) => format!(
             "Am {} um {} Uhr (UTC) tritt er an die Stelle dessen, was Sie verloren haben.",
             day(at),
             at.date("%H:%M")
-        )
+        ),
     },
     security_key_fact: "Sicherheitsschlüssel: gilt zusammen mit Ihrem Passwort",
     synced: "Zwischen Geräten synchronisiert",
@@ -217,9 +225,9 @@ pub static TEXTS: Texts = Texts {
     recovery_cancelled: "Verworfen: Alles bleibt, wie es war. Melden Sie sich jetzt an und ändern Sie Ihr Passwort.",
     replace_why: |delay| {
         format!(
-            "Richten Sie einen Ersatz ein. Nach {} tritt er an die Stelle dessen, was Sie verloren haben; \
-             eine E-Mail sagt es Ihnen und kann ihn verwerfen.",
-            span_dative(delay)
+            "Richten Sie einen Ersatz ein. Eine E-Mail sagt es Ihnen und kann ihn verwerfen. {} danach tritt er an die Stelle \
+             dessen, was Sie verloren haben.",
+            span(delay)
         )
     },
 
@@ -360,14 +368,16 @@ fn mail(told: &Told) -> (String, String) {
             );
             return (format!("{code} ist Ihr Code für {provider}"), sentence);
         }
-        What::Replacing { kind, due_at, link } => {
-            let (lost, due) = (named(*kind), (day(*due_at), due_at.date("%H:%M")));
+        What::Replacing { kind, delay, link } => {
+            let (lost, earliest) = (named(*kind), at.plus(*delay));
             let sentence = format!(
                 "Jemand, der Ihr Passwort und einen weiteren Ihrer Nachweise kennt, sagt, Sie hätten {lost} Ihres Kontos \
-                 {username} bei {provider} verloren. Am {} um {} Uhr (UTC) tritt ein Ersatz an diese Stelle.\n\nWenn Sie das \
-                 waren, ist nichts zu tun. Wenn nicht, verwerfen Sie ihn jetzt:\n\n    {link}\n\nund ändern Sie dann unter \
-                 {address} Ihr Passwort.",
-                due.0, due.1
+                 {username} bei {provider} verloren. Ein Ersatz tritt an diese Stelle, wenn diese E-Mail {} bei Ihnen ist, \
+                 und nicht vor dem {} um {} Uhr (UTC).\n\nWenn Sie das waren, ist nichts zu tun. Wenn nicht, verwerfen \
+                 Sie ihn jetzt:\n\n    {link}\n\nund ändern Sie dann unter {address} Ihr Passwort.",
+                span(*delay),
+                day(earliest),
+                earliest.date("%H:%M")
             );
             return (format!("Haben Sie {lost} verloren? ({provider})"), sentence);
         }

@@ -116,6 +116,7 @@ pub struct Texts {
     pub mail_code: &'static str,
     pub mail_code_hint: &'static str,
     pub mailed_why: fn(&str) -> String,
+    pub mails_full: fn(Seconds) -> String,
 
     // Something is set up, because it is asked for or wished.
     pub add_passkey: &'static str,
@@ -155,7 +156,7 @@ pub struct Texts {
     pub remove: &'static str,
     pub rename: &'static str,
     pub replacement: &'static str,
-    pub replacement_waits: fn(Time) -> String,
+    pub replacement_waits: fn(Option<Time>) -> String,
     pub security_key_fact: &'static str,
     pub synced: &'static str,
     pub used_on: fn(Option<Time>) -> String,

@@ -71,7 +71,10 @@ async fn dispatch(
         Next::Prove { person, step, others, to_enrol } => {
             return shown.prove(person, step, &others, to_enrol);
         }
-        Next::ConfirmMail(person) if interaction.progress.theirs.mailed == 0 => {
+        Next::ConfirmMail(person)
+            if interaction.progress.theirs.mailed == 0
+                && mail_code::full_until(&interaction, app.now()).is_none() =>
+        {
             let sent = mail_code::send(app, &interaction, &person, false).await;
             sent.map(|()| respond::see_other(&format!("/interaction/{id}")).finish())
         }

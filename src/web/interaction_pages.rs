@@ -11,6 +11,7 @@ use crate::interaction::Interaction;
 use crate::interaction::approval::Approval;
 use crate::interaction::enrol;
 use crate::interaction::enrol::Enrolment;
+use crate::interaction::mail_code;
 use crate::interaction::progress::Notice;
 use crate::interaction::progress::Person;
 use crate::interaction::sentence;
@@ -161,8 +162,14 @@ impl<'a> Shown<'a> {
     }
 
     pub fn mail_code(&self, person: Person) -> HttpResponse {
-        let form = self.form(Page::MailCode, (self.t.mailed_why)(self.who()));
-        self.page(|frame| MailCodePage { frame, form, person })
+        let now = self.app.now();
+        let why = match mail_code::full_until(self.interaction, now) {
+            Some(until) => (self.t.mails_full)(until.seconds_since(now)),
+            None => (self.t.mailed_why)(self.who()),
+        };
+        let form = self.form(Page::MailCode, why);
+        let is_mailed = self.interaction.progress.theirs.mailed > 0;
+        self.page(|frame| MailCodePage { frame, form, person, is_mailed })
     }
 
     pub fn enrol(&self, person: Person, what: Enrolment, others: &[Enrolment]) -> HttpResponse {

@@ -197,7 +197,7 @@ async fn a_session_that_is_revoked_takes_along_what_was_to_outlive_it_unless_tha
         let ([offline, plain], sid) = granted(&app, &mut browser).await;
         let ([elsewhere, _], other_sid) = granted(&app, &mut other).await;
         let page = browser.open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").path()).await;
-        let said = app.says(&["session", "revoke", &sid]);
+        let said = app.says_in_json(&["session", "revoke", &sid]);
         assert_eq!(said, json!({"sid": sid, "lived": true, "grants_ended": 3, "offline_kept": 0}));
         assert_eq!([is_refreshed(&app, &offline).await, is_refreshed(&app, &plain).await], [false, false]);
         assert_eq!(
@@ -208,11 +208,11 @@ async fn a_session_that_is_revoked_takes_along_what_was_to_outlive_it_unless_tha
         assert!(is_refreshed(&app, &elsewhere).await, "another session");
 
         let ([offline, plain], _) = granted(&app, &mut other).await;
-        let said = app.says(&["session", "revoke", &other_sid, "--keep-offline"]);
+        let said = app.says_in_json(&["session", "revoke", &other_sid, "--keep-offline"]);
         assert_eq!(said, json!({"sid": other_sid, "lived": true, "grants_ended": 3, "offline_kept": 2}));
         assert_eq!([is_refreshed(&app, &offline).await, is_refreshed(&app, &plain).await], [true, false]);
         // It has ended, and what outlived it is ended by the same command.
-        let said = app.says(&["session", "revoke", &other_sid]);
+        let said = app.says_in_json(&["session", "revoke", &other_sid]);
         assert_eq!(said, json!({"sid": other_sid, "lived": false, "grants_ended": 2, "offline_kept": 0}));
         assert!(!is_refreshed(&app, &offline).await);
         let reasons = entries(&app).await.into_iter().filter(|entry| entry["what"] == "session.revoked");
@@ -251,7 +251,7 @@ async fn what_outlived_a_session_is_ended_by_its_sid_after_a_sign_out_and_after_
                 assert_eq!(browser.submit(&home, &[]).await.page(), "logged-out");
             }
             assert!(is_refreshed(&app, &offline).await, "it outlives the session");
-            let said = app.says(&["session", "revoke", &sid]);
+            let said = app.says_in_json(&["session", "revoke", &sid]);
             assert_eq!(said["lived"], json!(false));
             assert!(!is_refreshed(&app, &offline).await);
         }

@@ -171,10 +171,17 @@ async fn every_flow(app: &TestApp) {
     passkeys::change(&mut browser, &mut phone, &[("action", "remove")]).await;
     let page = browser.open("/account/password").await;
     browser.submit(&page, &[("password", "another horse battery")]).await;
+    let dora = app.user("dora").await;
+    app.command(&["user", "update", "dora", "--email", "dora@op.test"], "");
+    let mut browser = Browser::signed_in(app, &dora).await;
+    let page = browser.open(&Request::new().with("acr_values", MFA).path()).await;
+    let page = browser.submit(&page, &[("password", PASSWORD)]).await;
+    assert_eq!(page.page(), "mail-code", "{page:?}");
     let carl = recovery::owner(app, "carl").await;
     let (mut browser, page) = recovery::replace(app, &carl, &carl.codes[0], &mut phone).await;
     browser.submit(&page, &[("action", "cancel-recovery")]).await;
     recovery::replace(app, &carl, &carl.codes[1], &mut phone).await;
+    recovery::owner_was_told(app).await;
     app.clock.advance(24 * 60 * 60);
     account::recovery::complete_due(&app.app).await.unwrap();
     for secret in [PASSWORD, SECRET, refresh, code.as_str(), VERIFIER, browser.cookie.as_ref().unwrap()] {

@@ -18,6 +18,8 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use serde_json::json;
 use stepgate::assurance::factors::SecondFactor;
+use stepgate::base::time::Clock;
+use stepgate::base::time::Seconds;
 
 const MFA: &str = "urn:stepgate:acr:mfa";
 
@@ -142,6 +144,32 @@ async fn a_hundred_wrong_codes_lock_the_factor_until_an_administrator_frees_it()
     assert!(braked(&browser.clone().submit(&page, &[("code", &ada.code(&app))]).await).is_some());
     app.command(&["user", "unlock", "ada"], "");
     assert_eq!(browser.submit(&page, &[("code", &ada.code(&app))]).await.outcome(), "code");
+}
+
+#[tokio::test]
+async fn a_lock_goes_with_its_factor_and_another_authenticator_app_is_not_locked() {
+    for database in databases() {
+        let app = TestApp::on(database, "trusted_proxies = [\"127.0.0.1\"]").await;
+        let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+        assert_eq!(guess_codes(&app, &ada, 101).await, None);
+        assert_eq!(guess_codes(&app, &ada, 1).await, Some(315_360_000));
+        app.command(&["user", "reset-mfa", "ada"], "");
+        let year = app.clock.now().plus(Seconds::days(365)).micros();
+        let kept = app.sql(&format!("SELECT COUNT(*) FROM throttles WHERE expires_at > {year}"));
+        assert_eq!(kept, "0", "nothing is left of the one that is gone");
+        let ada = app.give_totp(&ada).await;
+        let mut browser = Browser::new(&app);
+        browser.source = Some("10.8.0.1".into());
+        let page = browser.open(&Request::new().with("acr_values", MFA).path()).await;
+        let page = browser.sign_in(&page, &ada).await;
+        assert_eq!(browser.submit(&page, &[("code", &ada.code(&app))]).await.outcome(), "code");
+        // A hundred wrong ones lock this one too, and that goes with its user.
+        assert_eq!(guess_codes(&app, &ada, 101).await, None);
+        assert_eq!(guess_codes(&app, &ada, 1).await, Some(315_360_000));
+        app.command(&["user", "delete", "ada"], "");
+        let kept = app.sql(&format!("SELECT COUNT(*) FROM throttles WHERE expires_at > {year}"));
+        assert_eq!(kept, "0");
+    }
 }
 
 #[tokio::test]

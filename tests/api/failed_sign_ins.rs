@@ -54,7 +54,7 @@ async fn a_failed_proof_is_logged_with_its_source_its_client_and_a_keyed_hash_of
     // The name is not in the log, and an administrator knows what stands there for it.
     assert!(!logs::everything().to_lowercase().contains("of.the.log"));
     let shown: Value =
-        serde_json::from_str(&app.says_in_json(&["user", "show", "ada.of.the.log", "--json"])).unwrap();
+        serde_json::from_str(&app.says(&["user", "show", "ada.of.the.log", "--json"])).unwrap();
     assert_eq!(shown["names_in_log"], serde_json::json!([known]));
     // Another proof, of somebody who is known by now.
     let mut browser = Browser::signed_in(&app, &ada).await;

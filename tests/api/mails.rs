@@ -36,7 +36,11 @@ async fn push(store: &Store, now: Time, recipient: &str) -> MailId {
     let new = id.clone();
     let write = move |c: &mut _| {
         let subject = "Your code\r\nBcc: eve@evil.test";
-        mails::push(c, &NewMail { id: &new, user: None, recipient: &recipient, subject, body: BODY }, now)
+        mails::push(
+            c,
+            &NewMail { id: &new, user: None, recipient: &recipient, subject, body: BODY, recovery: None },
+            now,
+        )
     };
     store.write(write).await.unwrap();
     id
@@ -130,7 +134,7 @@ async fn a_mail_waits_for_a_server_that_is_down() {
 #[tokio::test]
 async fn a_mail_that_nobody_takes_is_given_up_once_and_loses_its_text() {
     logs::record();
-    let server = SmtpServer::start(Manner::Refuses).await;
+    let server = SmtpServer::start(Manner::PutsOff).await;
     let app = TestApp::on(sqlite(), &server.settings()).await;
     let id = mail_to(&app, "no.such.user@op.test").await;
     for tries in 1..mails::MOST_TRIES {
@@ -147,9 +151,35 @@ async fn a_mail_that_nobody_takes_is_given_up_once_and_loses_its_text() {
     until("the other one was tried", async || counted(&app, "failed").await == 8).await;
     assert_eq!((counted(&app, "given_up").await, counted(&app, "sent").await), (1, 0));
     let log = logs::everything();
-    let said = format!("mail.given_up mail={id} why=permanent error (550): 5.1.1 <(the recipient)>: unknown");
+    let said = format!("mail.given_up mail={id} why=transient error (451): 4.3.0 <(the recipient)>: later");
     assert_eq!(log.matches(&said).count(), 1, "{log}");
     assert!(!log.contains("no.such.user"));
+}
+
+#[tokio::test]
+async fn a_mail_that_is_refused_for_good_is_tried_once_and_one_that_is_not_let_in_again() {
+    for (reply, given_up) in [
+        (smtp::NEVER, 1),
+        ("552 5.2.2 mailbox full", 1),
+        ("521 5.3.2 no mail here", 1),
+        ("421 4.3.2 closing", 0),
+        // Wrong settings here, which somebody mends.
+        ("530 5.7.0 must issue STARTTLS first", 0),
+        ("503 5.5.1 authenticate first", 0),
+    ] {
+        let server = SmtpServer::start(Manner::Takes).await;
+        server.says("ada@op.test", Some(reply));
+        let app = TestApp::on(sqlite(), &server.settings()).await;
+        mail_to(&app, "ada@op.test").await;
+        let ended = async || counted(&app, "given_up").await + counted(&app, "failed").await == 1;
+        until("it was tried", ended).await;
+        assert_eq!(counted(&app, "given_up").await, given_up, "{reply}");
+        server.says("ada@op.test", None);
+        app.clock.advance(60);
+        app.app.mail_waiting.notify_one();
+        until("it is out, or never will be", async || rows(&app, "failed_at IS NULL").await == 0).await;
+        assert_eq!(counted(&app, "sent").await, 1 - given_up, "{reply}");
+    }
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ mod keys;
 mod languages;
 mod limits;
 mod logout;
+mod mail_codes;
 mod mails;
 mod matrix;
 mod metrics;

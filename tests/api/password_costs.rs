@@ -140,7 +140,7 @@ async fn a_password_of_more_than_two_costs_ago_signs_nobody_in_and_is_told_to_ad
         assert!(logs::everything().contains("count=1 cost=\"$argon2id$v=19$m=32,t=1,p=1\""), "at the start");
         assert_eq!(tried(&app, "ada", PASSWORD).await.outcome(), "code");
         let shown = |name| -> Value {
-            let place = app.says_in_json(&["user", "show", name, "--json"]);
+            let place = app.says(&["user", "show", name, "--json"]);
             serde_json::from_str::<Value>(&place).unwrap()["factors"][0].clone()
         };
         // The command has settings of its own: the default ones.

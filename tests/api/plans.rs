@@ -85,6 +85,7 @@ async fn every_path(app: &TestApp) {
     bounded(app, &mut browser, &bob).await;
     mailed(app, &ada).await;
     changed_and_replaced(app).await;
+    asked_for_a_mailed_code(app).await;
     stepgate::password_costs::look(&app.app).await.unwrap();
     app.clock.advance(90 * 86_400);
     let now = app.clock.now();
@@ -119,7 +120,7 @@ async fn mailed(app: &TestApp, user: &TestUser) {
     let write = move |c: &mut _| {
         let [sent, given_up] = ["sent", "given up"].map(MailId::from_text);
         for (id, recipient) in [(&sent, "ada@op.test"), (&given_up, "nobody")] {
-            let new = NewMail { id, user: Some(&user), recipient, subject: "s", body: "b" };
+            let new = NewMail { id, user: Some(&user), recipient, subject: "s", body: "b", recovery: None };
             mails::push(c, &new, now)?;
         }
         mails::give_up(c, &given_up, now)?;
@@ -133,6 +134,28 @@ async fn mailed(app: &TestApp, user: &TestUser) {
     .await;
 }
 
+/// As many codes as an address gets, and tries of them until none is taken.
+async fn asked_for_a_mailed_code(app: &TestApp) {
+    let dora = app.user("dora").await;
+    app.command(&["user", "update", "dora", "--email", "dora@op.test"], "");
+    let mut browser = Browser::signed_in(app, &dora).await;
+    for n in 0..4 {
+        let page = browser.open(&Request::new().with("acr_values", "phr").path()).await;
+        let mut page = browser.submit(&page, &[("password", PASSWORD)]).await;
+        for _ in 0..3 {
+            page = browser.submit(&page, &[("action", "resend")]).await;
+            assert_eq!(page.page(), "mail-code");
+        }
+        // The tenth mail is the first one of the fourth request.
+        let id = page.form_action().split('/').nth(2).unwrap().to_owned();
+        let bytes = app.app.master.bytes("mail code", &[&id, "1"]);
+        let right = u64::from_be_bytes(bytes[..8].try_into().unwrap()) % 100_000_000;
+        let code = if n == 3 { format!("{right:08}") } else { "00000000".into() };
+        page = browser.submit(&page, &[("code", &code)]).await;
+        assert_eq!(page.page(), if n == 3 { "enrol-passkey" } else { "mail-code" });
+    }
+}
+
 /// A passkey, recovery codes, another password, and a replacement that is cancelled, and one that takes effect.
 async fn changed_and_replaced(app: &TestApp) {
     let carl = recovery::owner(app, "carl").await;
@@ -141,6 +164,7 @@ async fn changed_and_replaced(app: &TestApp) {
     browser.post("/account/recovery", &[("cancel", "x")]).await;
     browser.submit(&page, &[("action", "cancel-recovery")]).await;
     recovery::replace(app, &carl, &carl.codes[1], &mut phone).await;
+    recovery::owner_was_told(app).await;
     app.clock.advance(86_400);
     stepgate::account::recovery::complete_due(&app.app).await.unwrap();
     let mut browser = Browser::signed_in(app, &carl.user).await;

@@ -4,6 +4,7 @@ use crate::app::ISSUER;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::app::TestUser;
+use crate::audit::entries;
 use crate::authenticator::Authenticator;
 use crate::browser::Browser;
 use crate::browser::Reply;
@@ -14,14 +15,21 @@ use crate::passkeys::code_of;
 use crate::relying_party::Request;
 use crate::relying_party::introspect;
 use crate::relying_party::tokens;
+use crate::smtp::LATER;
 use crate::smtp::Manner;
+use crate::smtp::NEVER;
 use crate::smtp::Received;
 use crate::smtp::SmtpServer;
+use crate::smtp::until;
 use futures_util::future::join_all;
 use stepgate::account::recovery;
 use stepgate::assurance::factors::SecondFactor;
+use stepgate::base::id::CredentialId;
 use stepgate::base::id::InteractionId;
 use stepgate::interaction::mail_code;
+use stepgate::store::credentials;
+use stepgate::store::credentials::Credential;
+use stepgate::store::recoveries;
 
 const PATH: &str = "/account/passkeys";
 const DAY: u32 = 24 * 60 * 60;
@@ -88,6 +96,11 @@ async fn signs_in(app: &TestApp, passkey: &mut Authenticator) -> bool {
     browser.tap(&page, passkey).await.outcome() == "code"
 }
 
+/// From now on the one replacement that there is waits.
+pub async fn owner_was_told(app: &TestApp) {
+    until("the time runs", async || app.sql("SELECT COUNT(*) FROM recoveries WHERE due_at > 0") == "1").await;
+}
+
 fn link_in(mail: &Received) -> String {
     // Quoted-printable, as mail with long lines is.
     let text = mail.text.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=");
@@ -118,6 +131,7 @@ async fn what_was_lost_is_replaced_after_a_day_in_which_its_owner_is_told() {
         let mails = mailbox.wait_for(3).await;
         let told = mails.iter().find(|mail| subject(mail).starts_with("Did you lose a passkey?")).unwrap();
         assert_eq!(told.to, ["ada@op.test"]);
+        owner_was_told(&app).await;
         // Until then everything is as it was.
         app.clock.advance(DAY - 1);
         recovery::complete_due(&app.app).await.unwrap();
@@ -269,6 +283,7 @@ async fn a_lost_authenticator_app_is_no_proof_for_its_own_replacement() {
     let code = code_of(&secret, stepgate::base::time::Clock::now(app.clock.as_ref()));
     let page = browser.submit(&page, &[("code", &code)]).await;
     assert!(page.body.contains("A replacement is waiting"), "{page:?}");
+    owner_was_told(&app).await;
     app.clock.advance(DAY);
     recovery::complete_due(&app.app).await.unwrap();
     let mut browser = Browser::signed_in(&app, &ada).await;
@@ -316,5 +331,206 @@ async fn recovery_codes_are_kept_as_keyed_hashes_and_making_and_using_them_hashe
         assert_eq!(app.app.passwords.worked(), before);
         assert!(codes.iter().all(|code| !ada.codes.contains(code)));
         assert_eq!(app.sql("SELECT count(*) FROM recovery_codes"), "10");
+    }
+}
+
+const WAITS: &str = "A replacement is waiting";
+/// Of the mail about a replacement, and of the one that it is ended.
+const ASKED: &str = "Did you lose a passkey? (Stepgate)";
+const CANCELLED: &str = "The replacement was cancelled (Stepgate)";
+
+async fn waits(app: &TestApp, owner: &Owner) -> bool {
+    Browser::signed_in(app, &owner.user).await.open(PATH).await.body.contains(WAITS)
+}
+
+/// Time goes by, and the server does what is due.
+async fn pass(app: &TestApp, seconds: u32) {
+    app.clock.advance(seconds);
+    app.app.mail_waiting.notify_one();
+    recovery::complete_due(&app.app).await.unwrap();
+}
+
+fn count(mailbox: &SmtpServer, subject: &str) -> usize {
+    mailbox.received().iter().filter(|mail| self::subject(mail) == subject).count()
+}
+
+/// Why a replacement was ended, by the audit.
+async fn reasons(app: &TestApp, owner: &Owner) -> Vec<String> {
+    let mut lines = entries(app).await;
+    lines.retain(|line| line["what"] == "recovery.cancelled" && line["sub"] == owner.user.id.as_str());
+    lines.iter().map(|line| line["reason"].as_str().unwrap().to_owned()).collect()
+}
+
+/// As a second verified address of `owner`.
+fn give_address(app: &TestApp, owner: &Owner, address: &str) {
+    app.sql(&format!(
+        "INSERT INTO login_names (name, user_id, kind, verified_at) VALUES ('{address}', '{}', 'email', 1)",
+        owner.user.id
+    ));
+}
+
+#[tokio::test]
+async fn a_replacement_waits_from_the_moment_at_which_its_owner_was_told() {
+    for database in databases() {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(database, &mailbox.settings()).await;
+        let mut ada = owner(&app, "ada").await;
+        until("the mails came", async || mailbox.received().len() == 2).await;
+        mailbox.says("ada@op.test", Some(LATER));
+        let mut thief = Authenticator::new(ISSUER);
+        let (_, page) = replace(&app, &ada, &ada.codes[0], &mut thief).await;
+        assert!(page.body.contains(WAITS) && page.body.contains("once the mail about it has reached you"));
+        until("it was tried", async || app.sql("SELECT COUNT(*) FROM mails WHERE tries = 1") == "2").await;
+        // Almost all the tries fail, for longer than the delay.
+        for hours in [1, 3, 9, 20] {
+            pass(&app, hours * 60 * 60).await;
+            assert!(waits(&app, &ada).await && !signs_in(&app, &mut thief).await, "{hours}");
+        }
+        assert_eq!(count(&mailbox, ASKED), 0);
+        mailbox.says("ada@op.test", None);
+        app.clock.advance(DAY);
+        app.app.mail_waiting.notify_one();
+        until("she was told", async || count(&mailbox, ASKED) == 1).await;
+        until("it is recorded", async || app.sql("SELECT COUNT(*) FROM mails") == "0").await;
+        pass(&app, DAY - 1).await;
+        assert!(!signs_in(&app, &mut thief).await && signs_in(&app, &mut ada.phone).await);
+        pass(&app, 1).await;
+        assert!(signs_in(&app, &mut thief).await && !signs_in(&app, &mut ada.phone).await);
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_of_which_nobody_can_be_told_is_cancelled() {
+    for reply in [NEVER, LATER] {
+        for database in databases() {
+            let mailbox = SmtpServer::start(Manner::Takes).await;
+            let app = TestApp::on(database, &mailbox.settings()).await;
+            let mut ada = owner(&app, "ada").await;
+            until("the mails came", async || mailbox.received().len() == 2).await;
+            mailbox.says("ada@op.test", Some(reply));
+            let mut thief = Authenticator::new(ISSUER);
+            replace(&app, &ada, &ada.codes[0], &mut thief).await;
+            let given_up = async || app.sql("SELECT COUNT(*) FROM mails WHERE failed_at IS NOT NULL") == "2";
+            for tries in 0..8 {
+                if reply == LATER {
+                    until("each was tried", async || {
+                        app.sql(&format!("SELECT COUNT(*) FROM mails WHERE tries > {tries}")) == "2"
+                    })
+                    .await;
+                    pass(&app, 60 * 3_u32.pow(tries)).await;
+                }
+            }
+            until("they are given up", given_up).await;
+            pass(&app, 0).await;
+            assert!(!waits(&app, &ada).await, "{reply}");
+            assert_eq!(reasons(&app, &ada).await, ["nobody could be told"]);
+            pass(&app, 2 * DAY).await;
+            assert!(!signs_in(&app, &mut thief).await && signs_in(&app, &mut ada.phone).await);
+            // She may try again once mails come through.
+            mailbox.says("ada@op.test", None);
+            replace(&app, &ada, &ada.codes[1], &mut thief).await;
+            until("she was told", async || count(&mailbox, ASKED) == 1).await;
+            owner_was_told(&app).await;
+            pass(&app, DAY).await;
+            assert!(signs_in(&app, &mut thief).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_several_addresses_each_is_told_or_has_refused_before_a_replacement_begins_to_wait() {
+    for database in databases() {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(database, &mailbox.settings()).await;
+        let mut ada = owner(&app, "ada").await;
+        until("the mails came", async || mailbox.received().len() == 2).await;
+        give_address(&app, &ada, "lovelace@op.test");
+        mailbox.says("lovelace@op.test", Some(LATER));
+        let mut new = Authenticator::new(ISSUER);
+        replace(&app, &ada, &ada.codes[0], &mut new).await;
+        until("one was told", async || count(&mailbox, ASKED) == 1).await;
+        until("the other was tried", async || app.sql("SELECT COUNT(*) FROM mails WHERE tries = 1") == "2")
+            .await;
+        pass(&app, DAY).await;
+        assert!(waits(&app, &ada).await && !signs_in(&app, &mut new).await);
+        mailbox.says("lovelace@op.test", Some(NEVER));
+        pass(&app, DAY).await;
+        until("the other refused", async || {
+            app.sql("SELECT COUNT(*) FROM mails WHERE failed_at IS NOT NULL") == "2"
+        })
+        .await;
+        pass(&app, DAY - 1).await;
+        assert!(!signs_in(&app, &mut new).await && signs_in(&app, &mut ada.phone).await);
+        pass(&app, 1).await;
+        assert!(signs_in(&app, &mut new).await && !signs_in(&app, &mut ada.phone).await);
+        assert_eq!(reasons(&app, &ada).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_that_ends_before_its_time_leaves_a_line_and_a_mail_whoever_ended_it() {
+    for database in databases() {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(database, &mailbox.settings()).await;
+        for (name, reason) in [
+            ("password", "another password"),
+            ("removed", "what was lost was removed"),
+            ("disable", "user disabled"),
+            ("set-password", "another password"),
+            ("reset-mfa", "factors reset"),
+            ("delete", "user deleted"),
+            ("used", "the replacement is in use by now"),
+            ("gone", "what was lost was removed"),
+        ] {
+            let mut ada = owner(&app, name).await;
+            let mut new = Authenticator::new(ISSUER);
+            replace(&app, &ada, &ada.codes[0], &mut new).await;
+            let to = [format!("{name}@op.test")];
+            let came =
+                |subject: &str| mailbox.received().iter().any(|m| m.to == to && self::subject(m) == subject);
+            until("she was told", async || came(ASKED)).await;
+            owner_was_told(&app).await;
+            let mut own = Browser::signed_in(&app, &ada.user).await;
+            match name {
+                "password" => {
+                    let page = own.open("/account/password").await;
+                    let page = own.tap(&page, &mut ada.phone).await;
+                    let page = own.submit(&page, &[("password", "another horse battery")]).await;
+                    assert!(page.body.contains("Your password is changed."), "{page:?}");
+                }
+                "removed" => crate::passkeys::change(&mut own, &mut ada.phone, &[("action", "remove")]).await,
+                "set-password" => {
+                    app.command(&["user", "set-password", name, "--password-stdin"], "another horse battery");
+                }
+                "used" => {
+                    let bob = app.user("bob").await;
+                    let user = ada.user.id.clone();
+                    let give = move |c: &mut _| {
+                        let same = recoveries::of_user(c, &user)?.unwrap().recovery.replacement;
+                        credentials::insert(
+                            c,
+                            &bob.id,
+                            &Credential { id: CredentialId::from_text("same"), ..same },
+                        )
+                    };
+                    app.app.store.write(give).await.unwrap();
+                }
+                // By somebody who knows no better than to take the row away.
+                "gone" => {
+                    app.sql(&format!(
+                        "DELETE FROM credentials WHERE user_id = '{}' AND kind = 'passkey'",
+                        ada.user.id
+                    ));
+                }
+                command => app.command(&["user", command, name], ""),
+            }
+            let is_due = ["used", "gone"].contains(&name);
+            app.clock.advance(if is_due { DAY } else { 60 });
+            recovery::complete_due(&app.app).await.unwrap();
+            app.app.mail_waiting.notify_one();
+            until(name, async || came(CANCELLED)).await;
+            assert_eq!(reasons(&app, &ada).await, [reason], "{name}");
+            assert_eq!(app.sql("SELECT COUNT(*) FROM recoveries"), "0", "{name}");
+        }
     }
 }

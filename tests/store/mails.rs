@@ -25,6 +25,7 @@ fn write(c: &mut Conn, id: &str, now: Time) -> Result<(), diesel::result::Error>
         recipient: "ada@op.test",
         subject: "Grüße",
         body: "Your code is 493817.",
+        recovery: None,
     };
     mails::push(c, &new, now)
 }
@@ -77,7 +78,7 @@ async fn a_mail_is_claimed_by_one_of_fifty() {
         });
         assert_eq!(claimed.await, 1, "{}", db.name);
         assert!(due(&db, NOW).await.is_empty());
-        db.store.write(|c| mails::sent(c, &MailId::from_text("m1"))).await.unwrap();
+        db.store.write(|c| mails::sent(c, &MailId::from_text("m1"), NOW)).await.unwrap();
         assert!(!claim(&db, &mail, NOW).await, "what was sent is not there any more");
         assert!(due(&db, NOW.plus(Seconds::days(7))).await.is_empty());
     }

@@ -11,6 +11,7 @@ mod interactions;
 mod mails;
 mod migrations;
 mod people;
+mod recoveries;
 mod sessions;
 mod sqlite;
 mod throttles;

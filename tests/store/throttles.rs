@@ -6,6 +6,7 @@ use stepgate::base::time::Time;
 use stepgate::store::Store;
 use stepgate::store::throttles;
 use stepgate::store::throttles::Counter;
+use stepgate::store::throttles::Ration;
 
 fn counter(free: i64) -> Vec<Counter> {
     let (first_wait, longest_wait, memory) = (Seconds(2), Seconds(60), Seconds::days(1));
@@ -77,5 +78,25 @@ async fn of_what_there_is_only_so_much_fifty_at_once_get_no_more() {
         let other =
             db.store.write(move |c| throttles::take_one(c, "other", most, NOW.plus(Seconds(60)))).await;
         assert_eq!(other.unwrap(), Some(1), "{}", db.name);
+    }
+}
+
+async fn spend(store: &Store, now: Time) -> Option<Time> {
+    let ration = Ration { key: "r".into(), most: 20, time: Seconds::days(1) };
+    store.write(move |c| throttles::spend(c, &ration, now)).await.unwrap().err()
+}
+
+#[tokio::test]
+async fn a_ration_is_spent_once_by_whoever_takes_at_once_and_is_new_a_day_after_the_first() {
+    for db in databases() {
+        let taken = winners(|n| {
+            let (store, now) = (db.store.clone(), NOW.plus(Seconds(n as u32)));
+            async move { spend(&store, now).await.is_none() }
+        });
+        assert_eq!(taken.await, 20, "{}", db.name);
+        let until = spend(&db.store, NOW.plus(Seconds::hours(23))).await.unwrap();
+        assert!(until < NOW.plus(Seconds::days(1)).plus(Seconds(50)), "the tries beyond it prolong nothing");
+        assert_eq!(spend(&db.store, until.minus(Seconds(1))).await, Some(until));
+        assert_eq!(spend(&db.store, until).await, None);
     }
 }

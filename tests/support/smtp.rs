@@ -1,5 +1,7 @@
-//! A mail server of the tests: takes what it is given over SMTP (RFC 5321), refuses every recipient, or says nothing at all.
+//! A mail server of the tests: takes what it is given over SMTP (RFC 5321), refuses every recipient, puts them off, or says nothing
+//! at all; and says something else to some of them.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
@@ -17,14 +19,24 @@ use tokio::time::sleep;
 pub struct SmtpServer {
     pub port: u16,
     received: Arc<Mutex<Vec<Received>>>,
+    replies: Replies,
     listening: JoinHandle<()>,
 }
+
+/// What it says of a recipient, whatever its manner.
+type Replies = Arc<Mutex<BTreeMap<String, &'static str>>>;
+
+/// "Not now", as the answer to a recipient.
+pub const LATER: &str = "451 4.3.0 later";
+/// "Never".
+pub const NEVER: &str = "550 5.1.1 nobody";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     Takes,
     /// Repeating the recipient, as many do.
     Refuses,
+    PutsOff,
     IsMute,
 }
 
@@ -45,14 +57,24 @@ impl SmtpServer {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let received = Arc::new(Mutex::new(Vec::new()));
-        let into = received.clone();
+        let replies = Replies::default();
+        let (into, said) = (received.clone(), replies.clone());
         let listening = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(talk(stream, manner, into.clone()));
+                tokio::spawn(talk(stream, manner, into.clone(), said.clone()));
             }
         });
-        Self { port, received, listening }
+        Self { port, received, replies, listening }
+    }
+
+    /// From now on it says this of a recipient; or nothing of its own any more.
+    pub fn says(&self, recipient: &str, reply: Option<&'static str>) {
+        let mut replies = self.replies.lock().unwrap();
+        match reply {
+            Some(reply) => replies.insert(recipient.to_owned(), reply),
+            None => replies.remove(recipient),
+        };
     }
 
     /// From now on the port is closed.
@@ -109,7 +131,7 @@ pub fn header(text: &str, name: &str) -> Option<String> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(str::to_owned)
 }
 
-async fn talk(stream: TcpStream, manner: Manner, into: Arc<Mutex<Vec<Received>>>) {
+async fn talk(stream: TcpStream, manner: Manner, into: Arc<Mutex<Vec<Received>>>, replies: Replies) {
     let mut stream = BufReader::new(stream);
     if manner == Manner::IsMute {
         sleep(Duration::from_secs(600)).await;
@@ -129,9 +151,13 @@ async fn talk(stream: TcpStream, manner: Manner, into: Arc<Mutex<Vec<Received>>>
                 "250 ok".into()
             }
             "RCPT" if manner == Manner::Refuses => format!("550 5.1.1 <{}>: unknown", address(rest)),
+            "RCPT" if manner == Manner::PutsOff => format!("451 4.3.0 <{}>: later", address(rest)),
             "RCPT" => {
-                mail.to.push(address(rest));
-                "250 ok".into()
+                let reply = replies.lock().unwrap().get(&address(rest)).copied();
+                if reply.is_none() {
+                    mail.to.push(address(rest));
+                }
+                reply.unwrap_or("250 ok").into()
             }
             "DATA" => {
                 stream.write_all(b"354 go on\r\n").await.unwrap();

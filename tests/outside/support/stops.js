@@ -50,7 +50,7 @@ export const STOPS = [
   ['account-passkeys+one', (at) => at.withPasskey()],
   ['account-passkeys+app', async (at) => (await at.inside({ totp: true }), at.page.goto(`${at.provider.issuer}/account/passkeys`))],
   ['enrol-passkey+lost', (at) => at.lost()],
-  ['account-passkeys+replacing', async (at) => (await at.lost(), at.register('account-passkeys'))],
+  ['account-passkeys+replacing', async (at) => (await at.lost(), await at.register('account-passkeys'), at.told())],
   ['account-password', async (at) => (await at.inside(EMPTY), at.page.goto(`${at.provider.issuer}/account/password`))],
   ['account-password+wrong', async (at) => (await at.inside(EMPTY), await at.page.goto(`${at.provider.issuer}/account/password`), at.say({ password: 'password1' }))],
   ['account-recovery', (at) => at.page.goto(`${at.provider.issuer}/account/recovery?cancel=of-the-mail`)],
@@ -126,6 +126,14 @@ export async function walker({ provider, shop, asking, device }, page, authentic
       await press(page, 'lost');
       await at.say({ password: PASSWORD });
       await at.say({ code });
+    },
+    /** The mail about it is out, so that it says when it takes effect. */
+    async told() {
+      const waits = page.locator('section[aria-labelledby=waiting] p');
+      for (let tries = 0; tries < 200 && !/\d/.test(await waits.textContent()); tries++) {
+        await sleep(50);
+        await page.reload();
+      }
     },
     async withCodes() {
       await at.account('codes');
