@@ -226,9 +226,14 @@ async fn somebody_elses_name_or_code_at_the_page_for_codes_is_a_wrong_code_of_th
     let alice = app.user_with_totp("alice", SecondFactor::SignIn).await;
     let mallory = app.user_with_totp("mallory", SecondFactor::SignIn).await;
     let counted = |of: &crate::app::TestUser| {
-        let rows =
-            format!("SELECT key, failures FROM throttles WHERE key LIKE 'otp%{}%' ORDER BY key", of.id);
+        let rows = format!(
+            "SELECT key, failures FROM throttles WHERE key LIKE '%{}%' AND key NOT LIKE 'audit%' ORDER BY key",
+            of.id
+        );
         app.sql(&rows)
+    };
+    let app_of = |of: &crate::app::TestUser| {
+        app.sql(&format!("SELECT id FROM credentials WHERE kind = 'otp' AND user_id = '{}'", of.id))
     };
     let mut browser = Browser::new(&app);
     let page = browser.open(&Request::new().path()).await;
@@ -239,7 +244,8 @@ async fn somebody_elses_name_or_code_at_the_page_for_codes_is_a_wrong_code_of_th
     let wrong = browser.submit(&page, &fields).await;
     assert!(wrong.page() == "totp" && wrong.body.contains("not valid now"), "{wrong:?}");
     assert!(wrong.body.contains("<strong>alice</strong>") && !wrong.body.contains("mallory"), "{wrong:?}");
-    let expected = [format!("otp account {}|1", alice.id), format!("otp both {} 127.0.0.1|1", alice.id)];
+    let hers_is = format!("{} {}", alice.id, app_of(&alice));
+    let expected = [format!("factor {hers_is}|1"), format!("otp both {hers_is} 127.0.0.1|1")];
     assert_eq!((counted(&alice), counted(&mallory)), (expected.join("\n"), String::new()));
     assert_eq!(
         browser.clone().get(&Request::new().with("prompt", "none").path()).await.outcome(),
