@@ -70,6 +70,10 @@ pub enum Operation {
     SetBack {
         seconds: u32,
     },
+    /// The floors of the second client, which rise under pages that are open.
+    SetFloors {
+        raised: bool,
+    },
     Administer {
         user: usize,
         what: Command,
@@ -204,6 +208,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => select(vec![43_201, 43_201, 604_801, 2_592_001]).prop_map(|seconds| Wait { seconds }),
         2 => select(vec![2, 9, 31, 61, 301]).prop_map(|seconds| SetBack { seconds }),
         1 => (who(), command()).prop_map(|(user, what)| Administer { user, what }),
+        1 => any::<bool>().prop_map(|raised| SetFloors { raised }),
     ]
 }
 

@@ -34,6 +34,10 @@ pub struct Person {
     pub spent_codes: Vec<String>,
     /// Proofs that failed, of each method, since the last right one.
     pub failed: BTreeMap<Method, u32>,
+    /// A verified one, where mail is set up.
+    pub address: Option<String>,
+    /// The page that the newest code was mailed for.
+    pub newest_code: Option<usize>,
     generations: u32,
 }
 
@@ -70,6 +74,8 @@ impl Person {
             codes: Vec::new(),
             spent_codes: Vec::new(),
             failed: BTreeMap::new(),
+            address: None,
+            newest_code: None,
             generations: 0,
         };
         this.gets(Method::Pwd);

@@ -15,6 +15,9 @@ use super::statement::Statement;
 use super::world::World;
 use super::world::sound;
 
+/// Of the oldest proof that a client with floors takes.
+const FLOOR_AGE: i64 = 300;
+
 /// Whom a request is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Who {
@@ -34,7 +37,8 @@ impl World {
                 return None;
             }
         };
-        let need = need(wish, subject, self.policy);
+        let asked = need(wish, subject, self.policy);
+        let need = self.with_floors(&asked, wish.client);
         let who = self.who(browser, &need, wish);
         let statement = match who {
             Who::Known(user) if wish.prompt != Some("consent") => self.silently(browser, user, &need),
@@ -80,13 +84,22 @@ impl World {
                     Who::Nobody | Who::Unclear => None,
                 };
                 let asks = Asks::Client(wish.client, wish.client == 1 && wish.offline);
-                self.tabs.push(Tab::new(browser, asks, need, person, &reply.path));
+                self.tabs.push(Tab::new(browser, asks, asked, person, &reply.path));
                 let tab = self.tabs.len() - 1;
                 self.tabs[tab].wants_consent = wish.prompt == Some("consent");
                 self.landed(tab, reply).await;
                 Some(tab)
             }
         }
+    }
+
+    /// What its client is registered with by now holds as well.
+    pub fn with_floors(&self, need: &Need, client: usize) -> Need {
+        if client != 1 || !self.raised {
+            return need.clone();
+        }
+        let max_age = need.max_age.into_iter().chain([FLOOR_AGE]).min();
+        Need { floor: Some(MFA), max_age, ..need.clone() }
     }
 
     async fn send(&mut self, browser: usize, wish: &Wish) -> Reply {
@@ -156,14 +169,14 @@ impl World {
 
 fn need(wish: &Wish, subject: Option<usize>, policy: &'static [Class]) -> Need {
     let floors = wish.client == 2;
-    let max_age = wish.max_age.into_iter().chain(floors.then_some(300)).min();
+    let max_age = wish.max_age.map(i64::from).into_iter().chain(floors.then_some(FLOOR_AGE)).min();
     Need {
         acr: match &wish.acr {
             Acr::Any => Acr::Any,
             named => named.clone(),
         },
         floor: floors.then_some(MFA),
-        max_age: max_age.map(i64::from),
+        max_age,
         anew: wish.prompt == Some("login") || max_age == Some(0),
         silent: wish.prompt == Some("none"),
         subject,

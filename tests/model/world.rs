@@ -5,9 +5,12 @@ use super::browser::Browser;
 use super::browser::Reply;
 use super::database::TestDatabase;
 use super::grants::Grant;
+use super::mail::Mail;
+use super::mail::give_address;
 use super::operation::About;
 use super::operation::Acr;
 use super::operation::Command;
+use super::operation::MFA;
 use super::operation::Operation;
 use super::operation::PHR;
 use super::operation::SignOut;
@@ -17,6 +20,7 @@ use super::pages::Tab;
 use super::people::Person;
 use super::people::Session;
 use super::relying_party::Request;
+use super::smtp::SmtpServer;
 use super::statement::Class;
 use super::statement::Method;
 use super::statement::Proof;
@@ -31,6 +35,9 @@ use stepgate::base::time::Clock;
 pub struct World {
     pub app: TestApp,
     pub policy: &'static [Class],
+    /// The floors of the second client are raised.
+    pub raised: bool,
+    pub mailbox: Option<SmtpServer>,
     pub people: Vec<Person>,
     pub browsers: Vec<Browser>,
     pub sessions: Vec<Session>,
@@ -53,8 +60,14 @@ pub const CLIENTS: [&str; 3] = ["rp", "app", "vault"];
 
 impl World {
     /// Ada has a code where it is asked for, Bob a passkey and recovery codes, Eve a code at every sign-in.
-    pub async fn new(database: TestDatabase, policy: &'static [Class], told: Arc<Mutex<Told>>) -> Self {
-        let app = TestApp::on(database, &settings(policy)).await;
+    pub async fn new(
+        database: TestDatabase,
+        (policy, mail): (&'static [Class], Mail),
+        told: Arc<Mutex<Told>>,
+    ) -> Self {
+        let mailbox = mail.start().await;
+        let with_mail = mailbox.as_ref().map(SmtpServer::settings).unwrap_or_default();
+        let app = TestApp::on(database, &format!("{}\n{with_mail}", settings(policy))).await;
         let refreshing = json!(["authorization_code", "refresh_token"]);
         app.client("app", json!({"grant_types": refreshing, "scope": "openid offline_access"})).await;
         app.client("other", json!({"grant_types": refreshing})).await;
@@ -66,7 +79,9 @@ impl World {
         ];
         let browsers = (0..3).map(|_| Browser::new(&app)).collect();
         let (sessions, tabs, grants, given) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut this = Self { app, policy, people, browsers, sessions, tabs, grants, given, told };
+        let raised = false;
+        let mut this =
+            Self { app, policy, raised, mailbox, people, browsers, sessions, tabs, grants, given, told };
         let wish = Wish {
             client: 0,
             prompt: None,
@@ -78,6 +93,11 @@ impl World {
         };
         this.go_through(2, &wish, 1, With::Right).await;
         assert!(this.people[1].factors.contains_key(&Method::Key), "Bob has his passkey");
+        if this.mailbox.is_some() {
+            for person in &mut this.people[..2] {
+                give_address(&this.app, person).await;
+            }
+        }
         this
     }
 
@@ -118,6 +138,7 @@ impl World {
                 self.app.clock.set_back(*seconds);
                 self.everything_stands_as_it_should().await;
             }
+            Operation::SetFloors { raised } => self.set_floors(*raised),
             Operation::Administer { user, what } => self.administer(*user, *what).await,
         }
     }
@@ -292,6 +313,19 @@ impl World {
         self.tabs.iter_mut().filter(of_user).for_each(Tab::end);
         let granted = self.grants.iter_mut().filter(|grant| grant.session == session);
         granted.filter(|grant| !grant.offline || !grant.redeemed).for_each(|grant| grant.revoked = true);
+    }
+
+    fn set_floors(&mut self, raised: bool) {
+        if raised == self.raised {
+            return;
+        }
+        self.raised = raised;
+        self.count(if raised { "floors raised" } else { "floors lowered" });
+        let floors = match raised {
+            true => json!({"minimum_acr": MFA, "maximum_age": 300}),
+            false => json!({"minimum_acr": null, "maximum_age": null}),
+        };
+        self.app.command(&["client", "update", "app"], &floors.to_string());
     }
 
     async fn administer(&mut self, user: usize, what: Command) {
