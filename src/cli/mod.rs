@@ -220,8 +220,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::warn!(%why, "huge pages stay in use: idle connections take more memory");
     }
     let (issuer, listen) = (config.issuer.clone(), config.listen);
+    let app = open(config)?;
     open_files::raise();
-    let bound = server::bind(open(config)?)?;
+    let bound = server::bind(app)?;
     tracing::info!(%issuer, %listen, "serving");
     bound.run().await
 }

@@ -65,8 +65,8 @@ const WAYS = [
     says: [PHR, ['pwd', 'webauthn', 'pop', 'mfa']], first: ['passkey', 'password'], again: ['passkey'], gone, left: PWD,
   })),
   {
-    what: 'a recovery code after a password', makes: 'codes', asks: MFA, says: [MFA, ['pwd', 'otp', 'mfa']],
-    first: ['password', 'recovery'], again: ['recovery'], gone: reset, left: PWD,
+    what: 'a recovery code after a password', totp: true, makes: 'codes', asks: MFA, says: [MFA, ['pwd', 'otp', 'mfa']],
+    first: ['password', 'totp', 'recovery'], again: ['totp', 'recovery'], gone: reset, left: PWD,
   },
 ];
 

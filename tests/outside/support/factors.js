@@ -29,6 +29,8 @@ export async function prove(page, has, ends = ['callback']) {
   for (let name; !ends.includes((name = await shown(page))); pages.push(name)) {
     if (pages.length > 6) throw new Error(`no end after ${pages}`);
     if (name === 'login' && !has.bare) await signIn(page, has.user);
+    // Whoever has recovery codes has lost the app that they stand in for.
+    else if (name === 'totp' && has.codes) await press(page, 'other-way');
     else if (['login', 'passkey', 'enrol-passkey'].includes(name)) await use(page, has.device, `body:not([data-page=${name}])`);
     else {
       has.user.asked ??= 0;

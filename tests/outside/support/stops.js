@@ -36,8 +36,8 @@ export const STOPS = [
   ['passkey', async (at) => (await at.withPasskey(), at.ask({ prompt: 'login', acr_values: MFA }))],
   ['passkey+failed', async (at) => (await at.withPasskey(), await at.ask({ prompt: 'login', acr_values: MFA }), at.fail())],
   ['passkey+no-scripts', async (at) => (await at.withPasskey(), await at.switchOff(), at.ask({ prompt: 'login', acr_values: MFA }))],
-  ['recovery', async (at) => (await at.withCodes(), at.ask({ acr_values: MFA }))],
-  ['recovery+wrong', async (at) => (await at.withCodes(), await at.ask({ acr_values: MFA }), at.say({ code: 'AAAA' }))],
+  ['recovery', (at) => at.recovering()],
+  ['recovery+wrong', async (at) => (await at.recovering(), at.say({ code: 'AAAA' }))],
   ['mail-code', (at) => at.mailed()],
   ['mail-code+wrong', async (at) => (await at.mailed(), at.say({ code: '00000000' }))],
   ['enrol-passkey', (at) => at.account('continue')],
@@ -45,7 +45,7 @@ export const STOPS = [
   ['enrol-passkey+asked', async (at) => (await at.mailed(), at.say({ code: await at.mailedCode() }))],
   ['enrol-totp', (at) => at.account('totp')],
   ['enrol-totp+wrong', async (at) => (await at.account('totp'), at.say({ code: '000000' }))],
-  ['recovery-codes', (at) => at.account('codes')],
+  ['recovery-codes', async (at) => (await at.account('continue'), at.register('recovery-codes'))],
   ['account-passkeys', async (at) => (await at.inside(EMPTY), at.page.goto(`${at.provider.issuer}/account/passkeys`))],
   ['account-passkeys+one', (at) => at.withPasskey()],
   ['account-passkeys+app', async (at) => (await at.inside({ totp: true }), at.page.goto(`${at.provider.issuer}/account/passkeys`))],
@@ -68,6 +68,7 @@ export const STOPS = [
 /** Who walks through `page`, an `authenticator` plugged in. */
 export async function walker({ provider, shop, asking, device }, page, authenticator) {
   const devtools = await page.context().newCDPSession(page);
+  const entered = new Set();
   const at = {
     provider,
     page,
@@ -105,6 +106,7 @@ export async function walker({ provider, shop, asking, device }, page, authentic
       await at.inside(kind);
       await page.goto(`${provider.issuer}/account/passkeys`);
       await press(page, action);
+      await at.say({ code: await at.mailedCode() });
     },
     register: (next) =>
       authenticator.tap(async () => {
@@ -126,6 +128,7 @@ export async function walker({ provider, shop, asking, device }, page, authentic
       await press(page, 'lost');
       await at.say({ password: PASSWORD });
       await at.say({ code });
+      await at.say({ code: await at.mailedCode() });
     },
     /** The mail about it is out, so that it says when it takes effect. */
     async told() {
@@ -135,9 +138,13 @@ export async function walker({ provider, shop, asking, device }, page, authentic
         await page.reload();
       }
     },
-    async withCodes() {
-      await at.account('codes');
+    /** Somebody who takes a recovery code instead of their passkey. */
+    async recovering() {
+      await at.account('continue');
+      await at.register('recovery-codes');
       await press(page, 'continue');
+      await at.ask({ acr_values: MFA });
+      await press(page, 'other-way');
     },
     /** The device says no. */
     async fail() {
@@ -152,7 +159,7 @@ export async function walker({ provider, shop, asking, device }, page, authentic
       await at.ask({ acr_values: MFA });
       await at.say({ password: PASSWORD });
     },
-    mailedCode: () => newestCode(join(provider.folder, 'mails'), at.user.name),
+    mailedCode: () => newCode(join(provider.folder, 'mails'), at.user.name, entered),
     /** From now on no script runs. */
     switchOff: () => devtools.send('Emulation.setScriptExecutionDisabled', { value: true }),
     /** And of a page that was opened without them, axe-core's alone. */
@@ -164,12 +171,15 @@ export async function walker({ provider, shop, asking, device }, page, authentic
 /** The settings of a provider that has every page. */
 export const EVERYTHING = '[accounts]\ncreate = true\n[mail]\nfolder = "mails"\nfrom = "Stepgate <login@example.com>"';
 
-async function newestCode(folder, name) {
+/** A code that was mailed to this user, and is in none of the mails that were `seen`. */
+async function newCode(folder, name, seen) {
   for (let tries = 0; tries < 200; tries++) {
     for (const file of await readdir(folder).catch(() => [])) {
       const mail = await readFile(join(folder, file), 'utf8');
       const found = mail.includes(`${name}@example.com`) && /\b(\d{8})\b/.exec(/^Subject: .*/m.exec(mail)?.[0]);
-      if (found) return found[1];
+      if (!found || seen.has(file)) continue;
+      seen.add(file);
+      return found[1];
     }
     await sleep(50);
   }
