@@ -142,6 +142,8 @@ async fn what_was_lost_is_replaced_after_a_day_in_which_its_owner_is_told() {
         at_once.into_iter().for_each(Result::unwrap);
         assert!(signs_in(&app, &mut new).await && !signs_in(&app, &mut ada.phone).await);
         assert_eq!(introspect(&app, "rp", &bought).await["active"], false, "it rested on the lost one");
+        // The codes stood in for what is gone: the new one gets its own.
+        assert_eq!(app.sql("SELECT count(*) FROM credentials WHERE kind = 'recovery'"), "0");
         let mails = mailbox.wait_for(4).await;
         assert_eq!(subject(mails.last().unwrap()), "Your passkey was replaced (Stepgate)");
         let page = browser.open(PATH).await;
