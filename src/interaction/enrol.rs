@@ -38,6 +38,7 @@ use crate::store::StoreError;
 use crate::store::audit;
 use crate::store::audit::What;
 use crate::store::credentials;
+use crate::store::credentials::Added;
 use crate::store::credentials::Credential;
 use crate::store::credentials::Key;
 use crate::store::credentials::Kind;
@@ -168,7 +169,8 @@ async fn add(
     }
     let entry = on.entry(app, person, What::FactorAdded).because(credential.kind.as_str());
     let letter = Letter::about(app, on, person, told::What::Added(credential.kind));
-    let (progress, taken) = (progress.resting()?, taken.resting()?);
+    let full = Progress { notice: Some(Notice::TooManyKeys), ..taken.clone() };
+    let (progress, taken, full) = (progress.resting()?, taken.resting()?, full.resting()?);
     let (user, now, ground) = (person.user.clone(), app.now(), Ground::of(on, &person.user));
     let demanded = Demanded::of(app, on, &person.user, task_of(credential.kind));
     let (expires_at, (secret, cookie)) = (on.expires_at(app, now), NewSecret::generate(app, on));
@@ -177,9 +179,14 @@ async fn add(
         ground.person_stands(c)?;
         interactions::advance(c, &row, &progress, expires_at)?;
         ground.session_stands(c, now)?;
-        if !credentials::add(c, &user, &credential)? {
+        let instead = match credentials::add(c, &user, &credential)? {
+            Added::Done => None,
+            Added::Taken => Some(&taken),
+            Added::Full => Some(&full),
+        };
+        if let Some(instead) = instead {
             let row = InteractionRow { step: row.step + 1, ..row };
-            return interactions::advance(c, &row, &taken, expires_at).map(|()| false);
+            return interactions::advance(c, &row, instead, expires_at).map(|()| false);
         }
         audit::append(c, &entry)?;
         letter.iter().try_for_each(|letter| letter.post(c))?;

@@ -105,6 +105,8 @@ pub enum Notice {
     UnknownPasskey,
     /// It is somebody's already.
     PasskeyTaken,
+    /// Its owner has as many as can be kept.
+    TooManyKeys,
     /// Another replacement waits already.
     ReplacementWaits,
     /// The code that completes the set-up of an authenticator app.

@@ -120,9 +120,26 @@ impl Credential {
     }
 }
 
-/// `false` where there is one already: a passkey that belongs to somebody, a second TOTP secret.
-pub fn add(c: &mut Conn, user: &UserId, credential: &Credential) -> QueryResult<bool> {
-    super::unless_taken(c.transaction(|c| insert(c, user, credential).map(|()| 1)))
+/// The most passkeys and security keys that somebody may have.
+pub const MOST_KEYS: usize = 50;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    Done,
+    /// There is one already: a passkey that belongs to somebody, a second TOTP secret.
+    Taken,
+    /// The user has [`MOST_KEYS`].
+    Full,
+}
+
+/// Who calls this has [locked](users::lock) the user, so that two at once are not one too many.
+pub fn add(c: &mut Conn, user: &UserId, credential: &Credential) -> QueryResult<Added> {
+    let keys = of_user(c, user)?.iter().filter(|one| one.key.is_some()).count();
+    if credential.key.is_some() && keys >= MOST_KEYS {
+        return Ok(Added::Full);
+    }
+    let added = super::unless_taken(c.transaction(|c| insert(c, user, credential).map(|()| 1)))?;
+    Ok(if added { Added::Done } else { Added::Taken })
 }
 
 /// The first second factor voids recovery codes that are there: they were made with less than what they would stand in for.

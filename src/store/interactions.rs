@@ -243,6 +243,7 @@ pub fn end_piece(
     let piece = interactions::table
         .filter(interactions::browser_id.eq(browser.as_str()))
         .filter(interactions::posted.eq(false))
+        .filter(interactions::finished_at.is_null())
         .filter(interactions::id.gt(after))
         .order(interactions::id)
         .limit(PIECE)

@@ -384,6 +384,7 @@ fn notice(notice: Notice, known: bool) -> &'static str {
             "That passkey is not known here any more. Sign in another way, and remove it from your device."
         }
         Notice::ReplacementWaits => "Another replacement is waiting already. Cancel that one first.",
+        Notice::TooManyKeys => "You have as many passkeys as can be kept. Remove one of them first.",
         Notice::PasskeyTaken => "That passkey is in use already. Choose another device or password manager.",
         Notice::WrongSetupCode => {
             "That code does not fit. Scan the picture again, and enter the code that the app shows now."

@@ -462,6 +462,9 @@ fn notice(notice: Notice, known: bool) -> &'static str {
              Melden Sie sich anders an und entfernen Sie ihn von Ihrem Gerät."
         }
         Notice::ReplacementWaits => "Ein anderer Ersatz wartet schon. Verwerfen Sie erst diesen.",
+        Notice::TooManyKeys => {
+            "Sie haben so viele Passkeys, wie aufbewahrt werden können. Entfernen Sie zuerst einen davon."
+        }
         Notice::PasskeyTaken => {
             "Dieser Passkey ist schon in Gebrauch. Nehmen Sie ein anderes Gerät oder einen anderen Passwortmanager."
         }

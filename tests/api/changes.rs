@@ -323,3 +323,23 @@ async fn an_address_that_was_verified_meanwhile_wants_its_code() {
     assert_eq!(reply.page(), "mail-code", "{reply:?}");
     assert_eq!(factors(&app, "bob"), ["pwd"]);
 }
+
+#[tokio::test]
+async fn somebody_has_fifty_passkeys_and_no_more() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (_, mut browser, mut phone) = with_passkey(&app, "ada").await;
+        app.sql(
+            "WITH RECURSIVE n (n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM n WHERE n < 50)
+             INSERT INTO credentials (id, user_id, kind, secret, last_step, enrolled_at, lookup, detail)
+             SELECT 'key ' || n, user_id, kind, secret, 0, enrolled_at, 'key ' || n, detail
+             FROM credentials, n WHERE kind = 'passkey'",
+        );
+        let page = pressed(&mut browser, &[]).await;
+        let page = browser.tap(&page, &mut phone).await;
+        assert_eq!(page.page(), "enrol-passkey");
+        let page = browser.tap(&page, &mut Authenticator::new(ISSUER)).await;
+        assert!(page.body.contains("as many passkeys as can be kept"), "{page:?}");
+        assert_eq!(app.sql("SELECT count(*) FROM credentials WHERE kind = 'passkey'"), "50");
+    }
+}

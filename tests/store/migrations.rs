@@ -19,7 +19,7 @@ const KEPT: &[(&str, &str)] = &[
     ("00000000000010_no_index_is_read_whole", "64a687c82bffbaff"),
     ("00000000000011_one_index_of_the_audit", "ea4b77f31c506884"),
     ("00000000000012_notices_of_replacements", "16503b283beb5363"),
-    ("00000000000013_bounds", "3524779f01ee567e"),
+    ("00000000000013_bounds", "78c39699fd7b3f9b"),
     ("00000000000014_passwords", "a2c1a9bfc169e8a4"),
     ("00000000000016_whose_interactions", "8cc9da389db0b1f3"),
 ];
