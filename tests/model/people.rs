@@ -35,9 +35,7 @@ pub struct Person {
     /// Proofs that failed, of each method, since the last right one.
     pub failed: BTreeMap<Method, u32>,
     /// A verified one, where mail is set up.
-    pub address: Option<String>,
-    /// The page that the newest code was mailed for.
-    pub newest_code: Option<usize>,
+    pub has_address: bool,
     generations: u32,
 }
 
@@ -74,8 +72,7 @@ impl Person {
             codes: Vec::new(),
             spent_codes: Vec::new(),
             failed: BTreeMap::new(),
-            address: None,
-            newest_code: None,
+            has_address: false,
             generations: 0,
         };
         this.gets(Method::Pwd);

@@ -37,7 +37,8 @@ pub struct World {
     pub policy: &'static [Class],
     /// The floors of the second client are raised.
     pub raised: bool,
-    pub mailbox: Option<SmtpServer>,
+    /// Refuses every mail, where there is one.
+    mailbox: Option<SmtpServer>,
     pub people: Vec<Person>,
     pub browsers: Vec<Browser>,
     pub sessions: Vec<Session>,
