@@ -60,7 +60,7 @@ use world::World;
 const CASES: u32 = 120;
 const LONGEST: usize = 34;
 /// What has to happen in these lives for them to show anything.
-const HAPPENS: [&str; 23] = [
+const HAPPENS: [&str; 24] = [
     "mailed code guessed",
     "floors raised",
     "passkey removed",
@@ -72,6 +72,7 @@ const HAPPENS: [&str; 23] = [
     "Key given",
     "Key refused",
     "Recovery given",
+    "Recovery refused",
     "asked, code",
     "asked, login_required",
     "page ends with code",

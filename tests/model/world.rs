@@ -56,6 +56,9 @@ pub struct Told {
     pub counts: BTreeMap<String, u32>,
 }
 
+/// Seconds (RFC 6238 §4.1).
+const TOTP_STEP: i64 = 30;
+
 /// One that gets no refresh tokens, one that does, and one with floors.
 pub const CLIENTS: [&str; 3] = ["rp", "app", "vault"];
 
@@ -69,6 +72,9 @@ impl World {
         let mailbox = mail.start().await;
         let with_mail = mailbox.as_ref().map(SmtpServer::settings).unwrap_or_default();
         let app = TestApp::on(database, &format!("{}\n{with_mail}", settings(policy))).await;
+        // The same codes of the apps are new, spent or old in every run.
+        let into_the_step = u32::try_from(app.clock.now().unix_seconds() % TOTP_STEP).unwrap();
+        app.clock.advance(u32::try_from(TOTP_STEP).unwrap() - into_the_step);
         let refreshing = json!(["authorization_code", "refresh_token"]);
         app.client("app", json!({"grant_types": refreshing, "scope": "openid offline_access"})).await;
         app.client("other", json!({"grant_types": refreshing})).await;

@@ -16,9 +16,7 @@ impl TestClock {
     pub fn advance(&self, seconds: u32) {
         self.0.fetch_add(Seconds(seconds).micros(), Ordering::SeqCst);
     }
-}
 
-impl TestClock {
     /// Back, as a clock goes that was wrong.
     pub fn set_back(&self, seconds: u32) {
         self.0.fetch_sub(Seconds(seconds).micros(), Ordering::SeqCst);
