@@ -102,13 +102,6 @@ impl Try {
     }
 
     fn counters(&self) -> Vec<Counter> {
-        let counter = |key, free, first_wait, longest_wait| Counter {
-            key,
-            free,
-            first_wait,
-            longest_wait,
-            memory: Seconds::days(1),
-        };
         let mut counters = vec![
             counter(self.of_both(), 5, Seconds(2), LONGEST),
             counter(self.of_source(), 100, Seconds(2), LONGEST),
@@ -137,20 +130,18 @@ impl Try {
     }
 }
 
+/// Whatever failed is remembered for a day.
+fn counter(key: String, free: i64, first_wait: Seconds, longest_wait: Seconds) -> Counter {
+    Counter { key, free, first_wait, longest_wait, memory: Seconds::days(1) }
+}
+
 /// Counts one try of a mailed code; or says until when none is taken.
 pub fn count_mail_code(c: &mut Conn, user: &UserId, source: &str, now: Time) -> Written<Result<(), Time>> {
-    let counter = |key, free, first_wait, longest_wait| Counter {
-        key,
-        free,
-        first_wait,
-        longest_wait,
-        memory: Seconds::days(1),
-    };
     let counters = [
         // Some six more in a day: who has the mailbox gets in after a wait, and nobody is locked out.
         counter(mail_code_key(user), 100, Seconds::minutes(15), Seconds::hours(6)),
         counter(mail_code_key_at(user, source), 5, Seconds(2), LONGEST),
-        counter(format!("mail-code source {source}"), 100, Seconds(2), LONGEST),
+        counter(mail_code_key_from(source), 100, Seconds(2), LONGEST),
     ];
     throttles::raise(c, &counters, now)
 }
@@ -159,7 +150,7 @@ pub fn count_mail_code(c: &mut Conn, user: &UserId, source: &str, now: Time) -> 
 pub fn take_back_mail_code(c: &mut Conn, user: &UserId, source: &str) -> Written<()> {
     throttles::clear(c, &mail_code_key(user))?;
     throttles::clear(c, &mail_code_key_at(user, source))?;
-    throttles::lower(c, &format!("mail-code source {source}"))
+    throttles::lower(c, &mail_code_key_from(source))
 }
 
 /// How many codes an address gets, of whomever and in whatever interaction: who has a password fills no mailbox. Nothing but codes
@@ -182,20 +173,18 @@ fn mail_code_key_at(user: &UserId, source: &str) -> String {
     format!("mail-code both {user} {source}")
 }
 
+fn mail_code_key_from(source: &str) -> String {
+    format!("mail-code source {source}")
+}
+
 /// Counts a source's try to make an account; or says until when it makes none.
 pub fn count_creation(c: &mut Conn, source: &str, now: Time) -> Written<Result<(), Time>> {
-    let key = format!("create source {source}");
-    let (first_wait, memory) = (Seconds::minutes(1), Seconds::days(1));
-    let counter = Counter { key, free: 20, first_wait, longest_wait: LONGEST, memory };
-    throttles::raise(c, &[counter], now)
+    throttles::raise(c, &[counter(format!("create source {source}"), 20, Seconds::minutes(1), LONGEST)], now)
 }
 
 /// Counts a person's try of another password: each costs as much as a sign-in.
 pub fn count_new_password(c: &mut Conn, user: &UserId, now: Time) -> Written<Result<(), Time>> {
-    let key = format!("new password {user}");
-    let (first_wait, memory) = (Seconds::minutes(1), Seconds::days(1));
-    let counter = Counter { key, free: 20, first_wait, longest_wait: LONGEST, memory };
-    throttles::raise(c, &[counter], now)
+    throttles::raise(c, &[counter(format!("new password {user}"), 20, Seconds::minutes(1), LONGEST)], now)
 }
 
 /// How often somebody has proved themself again for one client, without two minutes' rest between.
