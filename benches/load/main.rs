@@ -16,7 +16,7 @@ mod server;
 mod targets;
 
 use client::Flow;
-use client::Person;
+use client::InTurns;
 use client::With;
 use floor::Floor;
 use futures_util::future::join;
@@ -82,7 +82,7 @@ async fn bench(only: Option<&str>) -> Verdict {
 }
 
 async fn flows(place: &Place, database: &str, span: Duration, verdict: &mut Verdict) {
-    place.prepare(MOST);
+    place.prepare(MOST * client::TURNS);
     let server = place.serve();
     for path in ["/readyz", "/jwks", "/.well-known/openid-configuration", "/"] {
         assert_eq!(place.status(path), Some(200), "{path}");
@@ -106,8 +106,8 @@ async fn flows(place: &Place, database: &str, span: Duration, verdict: &mut Verd
                     floors.push(format!("{}: {below:.3} ms", flow.name()));
                     (figures, Some(times * below))
                 }
-                Some(Most::Milliseconds(most)) => (run(&server, people, flow, span).await, Some(most)),
-                None => (run(&server, people, flow, span).await, None),
+                Some(Most::Milliseconds(most)) => (run(place, &server, people, flow, span).await, Some(most)),
+                None => (run(place, &server, people, flow, span).await, None),
             };
             figures.print(flow, connections);
             if let Some(most) = most {
@@ -131,7 +131,7 @@ async fn beside(
     floor: Floor,
     place: &Place,
     server: &Server,
-    people: &[Person],
+    people: &[InTurns],
     flow: Flow,
     span: Duration,
 ) -> (Figures, f64) {
@@ -139,7 +139,7 @@ async fn beside(
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let before = floor.measure(place, span / 2).await;
-        let figures = run(server, people, flow, span).await;
+        let figures = run(place, server, people, flow, span).await;
         rounds.push((figures, f64::midpoint(before, floor.measure(place, span / 2).await)));
     }
     rounds.sort_by(|one, other| (one.0.cpu / one.1).total_cmp(&(other.0.cpu / other.1)));
@@ -148,13 +148,13 @@ async fn beside(
 
 /// The same flow beside a thousand and beside a million users, sessions and grants; and while a million expired rows go.
 async fn size(place: &Place, span: Duration, verdict: &mut Verdict) {
-    place.prepare(MOST);
+    place.prepare(MOST * client::TURNS);
     println!("\n## Size (SQLite)\n");
     Figures::heading();
     let measured = async |name: &str| {
         let server = place.serve();
         let people = client::sign_in_all(place, &server, MOST, With::Password).await;
-        let figures = run(&server, &people, Flow::Silent, span).await;
+        let figures = run(place, &server, &people, Flow::Silent, span).await;
         figures.print_as(name, MOST);
         figures
     };
@@ -168,7 +168,7 @@ async fn size(place: &Place, span: Duration, verdict: &mut Verdict) {
     let (server, start) = place.serve_timed();
     verdict.at_most("SQLite, 1,000,000 of each: start to first answer, s", start, 1.0);
     let people = client::sign_in_all(place, &server, MOST, With::Password).await;
-    begin(&people, Flow::Silent).await;
+    begin(place, &people, Flow::Silent).await;
     let (left, most, is_over) = (fill::expired_left(place), Instant::now() + 10 * span, Cell::new(false));
     let until_it_is_over = async {
         while !fill::is_swept(place) && Instant::now() < most {
@@ -191,14 +191,14 @@ async fn hour(place: &Place, verdict: &mut Verdict) {
     let minutes = std::env::var("BENCH_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(60_u32);
     let flows = Flow::ALL.len();
     assert!(minutes as usize >= 3 * flows, "{minutes} minutes show nothing: each flow needs three");
-    place.prepare(MOST);
+    place.prepare(MOST * client::TURNS);
     let server = place.serve();
     let people = client::sign_in_all(place, &server, MOST, With::PasswordAndTotp).await;
     println!("\n## {minutes} minutes of load (SQLite)\n");
     let mut memory = Vec::new();
     for minute in 0..minutes {
         let flow = Flow::ALL[minute as usize % flows];
-        run(&server, &people, flow, Duration::from_secs(60)).await;
+        run(place, &server, &people, flow, Duration::from_secs(60)).await;
         memory.push(server.memory());
     }
     println!("Resident memory, MiB, minute by minute: {memory:.1?}");

@@ -1,7 +1,6 @@
 //! The authorization response: a code and the grant behind it, or an error, at an address that was verified.
 
 use super::AuthorizationRequest;
-use super::AuthorizeError;
 use super::verdict::Known;
 use super::verdict::step_up;
 use crate::app::App;
@@ -20,6 +19,7 @@ use crate::interaction::brake;
 use crate::interaction::settle;
 use crate::interaction::settle::Changes;
 use crate::mint::granted::Stated;
+use crate::protocol::error::ErrorCode;
 use crate::protocol::error::Fault;
 use crate::protocol::redirect_uri::Response;
 use crate::protocol::redirect_uri::ReturnAddress;
@@ -34,6 +34,7 @@ use crate::store::connection::Conn;
 use crate::store::grants;
 use crate::store::grants::CodeTimes;
 use crate::store::grants::Grant;
+use crate::store::lost;
 use crate::store::sessions;
 use crate::store::throttles;
 use serde::Serialize;
@@ -55,14 +56,14 @@ struct Issue {
     entry: Entry,
 }
 
-/// The session satisfies the request as it is: a code, and no page.
+/// The session satisfies the request as it is: a code, and no page; unless it had too many of them lately.
 pub async fn silently(
     app: &App,
     request: &AuthorizationRequest,
     known: &Known<'_>,
     source: &str,
     assurance: &Assurance,
-) -> Result<Response, AuthorizeError> {
+) -> Result<Result<Response, Fault>, StoreError> {
     let Known { session, account, .. } = known;
     let aal = (session_aal(app, &session.events), aal::of_account(account));
     let entry = app.entry(Actor::User(&session.user, Some(&session.id)), What::Authorization);
@@ -71,17 +72,18 @@ pub async fn silently(
     let response = issue.response(app, &request.address);
     let now = app.now();
     let (session, noted) = (session.id.clone(), session.is_noted(app.session_life(), now));
-    app.store
-        .write(move |c| {
-            if !noted {
-                // If it has ended by now, the code is worth nothing.
-                sessions::touch(c, &session, now)?;
-            }
-            issue.write(c, &session)
-        })
-        .await?;
+    let written = app.store.write(move |c| {
+        if !noted {
+            // If it has ended by now, the code is worth nothing.
+            sessions::touch(c, &session, now)?;
+        }
+        issue.write(c, &session)
+    });
+    if !written.await? {
+        return Ok(Err(too_often()));
+    }
     app.metrics.authorization("code");
-    Ok(response)
+    Ok(Ok(response))
 }
 
 /// The interaction has met the need: its proofs become events, and the code is written with them.
@@ -92,6 +94,11 @@ pub async fn after(
     assurance: &Assurance,
 ) -> Result<Answered, StoreError> {
     let Some(person) = interaction.progress.person().cloned() else { return Err(StoreError::Lost) };
+    if waits(app, &interaction, &request.client.id).await? {
+        ended(app, interaction, &request.client.id, &too_often()).await?;
+        let response = error_response(app, &request.address, &too_often());
+        return Ok(Answered { response, cookie: None });
+    }
     let account = interaction.account.as_ref().map_or(Aal::One, aal::of_account);
     let aal = (session_aal(app, &interaction.events()), account);
     let entry = interaction.entry(app, &person, What::Authorization).client(&request.client.id);
@@ -107,12 +114,25 @@ pub async fn after(
             // This one was shown; the next may have to wait.
             let _ = throttles::raise(c, &[counter], now)?;
         }
-        issue.write(c, session)
+        // The last one was taken meanwhile.
+        if issue.write(c, session)? { Ok(()) } else { lost() }
     });
     let settled = settled.await?;
     app.metrics.authorization("code");
     step_up.iter().for_each(|class| app.metrics.step_up(class, "done"));
     Ok(Answered { response, cookie: settled.cookie })
+}
+
+/// Attack: a program presses "Continue" as fast as it can, and each code is a row.
+async fn waits(app: &App, interaction: &Interaction, client: &ClientId) -> Result<bool, StoreError> {
+    let Some(session) = interaction.session().map(|session| session.id.clone()) else { return Ok(false) };
+    let (client, now) = (client.clone(), app.now());
+    app.store.read(move |c| sessions::is_answered_too_often(c, &session, &client, now)).await
+}
+
+fn too_often() -> Fault {
+    let description = "This session was answered too often within an hour; wait before you ask again.";
+    Fault::new(ErrorCode::TemporarilyUnavailable, description)
 }
 
 /// The interaction ends without an answer, whose client is told why; `None` where it can't be, since its address is not registered.
@@ -123,6 +143,16 @@ pub async fn refused(
     address: Option<&ReturnAddress>,
     fault: &Fault,
 ) -> Result<Option<Response>, StoreError> {
+    ended(app, interaction, client, fault).await?;
+    Ok(address.map(|address| error_response(app, address, fault)))
+}
+
+async fn ended(
+    app: &App,
+    interaction: Interaction,
+    client: &ClientId,
+    fault: &Fault,
+) -> Result<(), StoreError> {
     let entry = interaction.progress.person().map(|person| {
         interaction.entry(app, person, What::Authorization).client(client).refused(fault.code.as_str())
     });
@@ -130,7 +160,7 @@ pub async fn refused(
     let step_up = step_up.map(str::to_owned);
     settle::end(app, interaction, entry).await?;
     step_up.iter().for_each(|class| app.metrics.step_up(class, fault.code.as_str()));
-    Ok(address.map(|address| error_response(app, address, fault)))
+    Ok(())
 }
 
 /// RFC 6749 §4.1.2.1.
@@ -178,11 +208,15 @@ impl Issue {
         address.respond(app.config.issuer.as_str(), &[("code", self.code.reveal())])
     }
 
-    fn write(self, c: &mut Conn, session: &SessionId) -> Written<()> {
-        sessions::answered(c, session, &self.grant.client, self.grant.granted_at)?;
+    /// `false`, with nothing written: this session answers this client too often.
+    fn write(self, c: &mut Conn, session: &SessionId) -> Written<bool> {
+        if !sessions::answered(c, session, &self.grant.client, self.grant.granted_at)? {
+            return Ok(false);
+        }
         let grant = Grant { session: session.clone(), ..self.grant };
         grants::insert(c, &grant, &self.code.hash(), &self.times)?;
-        audit::append(c, &self.entry.session(session))
+        audit::append(c, &self.entry.session(session))?;
+        Ok(true)
     }
 }
 

@@ -96,20 +96,41 @@ pub async fn begin(app: &App, parameters: &Parameters, visitor: &Visitor) -> Res
     }
     match (verdict, known) {
         (Verdict::Code(assurance), Some(known)) => {
-            let response = answer::silently(app, &request, known, &visitor.source, &assurance).await?;
-            Ok(Begun::Answer(response))
+            match answer::silently(app, &request, known, &visitor.source, &assurance).await? {
+                Ok(response) => Ok(Begun::Answer(response)),
+                Err(fault) => refused(app, request, Some(known), visitor, fault).await,
+            }
         }
         (Verdict::Code(_) | Verdict::Page, _) => open(app, &request, visitor, &who).await,
-        (Verdict::Error(fault), known) => {
-            if let Some(known) = known {
-                let actor = Actor::User(&known.session.user, Some(&known.session.id));
-                let entry = app.entry(actor, What::Authorization).client(&request.client.id);
-                let entry = entry.source(&visitor.source).refused(fault.code.as_str());
-                app.store.write(move |c| audit::append(c, &entry)).await?;
-            }
-            Err(AuthorizeError::Client(Box::new(request.address), fault))
-        }
+        (Verdict::Error(fault), known) => refused(app, request, known, visitor, fault).await,
     }
+}
+
+async fn refused(
+    app: &App,
+    request: AuthorizationRequest,
+    known: Option<&Known<'_>>,
+    visitor: &Visitor,
+    fault: Fault,
+) -> Result<Begun, AuthorizeError> {
+    if let Some(known) = known {
+        refusal(app, &request, known, visitor, fault.code.as_str()).await?;
+    }
+    Err(AuthorizeError::Client(Box::new(request.address), fault))
+}
+
+/// The line in the audit of whom a request is about.
+async fn refusal(
+    app: &App,
+    request: &AuthorizationRequest,
+    known: &Known<'_>,
+    visitor: &Visitor,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let actor = Actor::User(&known.session.user, Some(&known.session.id));
+    let entry = app.entry(actor, What::Authorization).client(&request.client.id);
+    let entry = entry.source(&visitor.source).refused(reason);
+    app.store.write(move |c| audit::append(c, &entry)).await
 }
 
 /// Whom the request is about, of those who are signed in, with what they have and have approved.
@@ -176,9 +197,7 @@ async fn rest(
     let (client, user, now) = (&request.client.id, &known.session.user, app.now());
     let key = brake::step_ups(user, client).key;
     let Some(until) = app.store.read(move |c| throttles::braked(c, &key, now)).await? else { return Ok(()) };
-    let entry = app.entry(Actor::User(user, Some(&known.session.id)), What::Authorization).client(client);
-    let entry = entry.source(&visitor.source).refused("asked again and again");
-    app.store.write(move |c| audit::append(c, &entry)).await?;
+    refusal(app, request, known, visitor, "asked again and again").await?;
     Err(AuthorizeError::AskedAgain(request.asker().name, until))
 }
 

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod mail_codes;
 pub mod mails;
 pub mod migrate;
+pub mod pace;
 pub mod password_costs;
 pub mod recoveries;
 pub mod recovery_codes;

@@ -3,6 +3,7 @@
 use super::connection::Conn;
 use super::grants;
 use super::grants::Grant;
+use super::pace;
 use super::schema::grants as grants_table;
 use super::schema::refresh_tokens;
 use super::schema::users;
@@ -20,6 +21,8 @@ pub struct NewToken<'a> {
     pub generation: i64,
     pub issued_at: Time,
     pub expires_at: Time,
+    /// How often the family was refreshed lately ([`pace`]).
+    pub paid_until: Time,
 }
 
 /// A token as it was found, with its family.
@@ -29,6 +32,8 @@ pub struct Found {
     pub generation: i64,
     pub expires_at: Time,
     pub used_at: Option<Time>,
+    /// How often the family was refreshed lately ([`pace`]).
+    pub paid_until: Time,
     /// The family is not revoked, and its user is enabled.
     pub stands: bool,
     /// Of the user, as JSON.
@@ -43,6 +48,7 @@ pub fn insert(c: &mut Conn, token: &NewToken) -> QueryResult<()> {
             refresh_tokens::generation.eq(token.generation),
             refresh_tokens::issued_at.eq(token.issued_at.micros()),
             refresh_tokens::expires_at.eq(token.expires_at.micros()),
+            refresh_tokens::paid_until.eq(token.paid_until.micros()),
         ))
         .run(c)
         .map(drop)
@@ -58,18 +64,22 @@ pub fn find(c: &mut Conn, hash: &SecretHash) -> QueryResult<Option<Found>> {
             refresh_tokens::generation,
             refresh_tokens::expires_at,
             refresh_tokens::used_at,
+            refresh_tokens::paid_until,
             grants_table::revoked_at,
             users::disabled_at,
             users::claims,
         ))
-        .row::<(grants::Row, i64, i64, Option<i64>, Option<i64>, Option<i64>, String)>(c)?;
-    Ok(row.map(|(grant, generation, expires_at, used_at, revoked_at, disabled_at, claims)| Found {
-        grant: grants::grant(grant),
-        generation,
-        expires_at: Time::from_micros(expires_at),
-        used_at: used_at.map(Time::from_micros),
-        stands: revoked_at.is_none() && disabled_at.is_none(),
-        claims,
+        .row::<(grants::Row, i64, i64, Option<i64>, i64, Option<i64>, Option<i64>, String)>(c)?;
+    Ok(row.map(|(grant, generation, expires_at, used_at, paid_until, revoked_at, disabled_at, claims)| {
+        Found {
+            grant: grants::grant(grant),
+            generation,
+            expires_at: Time::from_micros(expires_at),
+            used_at: used_at.map(Time::from_micros),
+            paid_until: Time::from_micros(paid_until),
+            stands: revoked_at.is_none() && disabled_at.is_none(),
+            claims,
+        }
     }))
 }
 
@@ -80,13 +90,21 @@ pub fn spend(c: &mut Conn, hash: &SecretHash, now: Time) -> QueryResult<bool> {
     change(refresh_tokens::table, unused, values).run(c).map(|rows| rows == 1)
 }
 
-/// Whether the token of this generation is there and was not used.
-pub fn is_unused(c: &mut Conn, grant: &GrantId, generation: i64) -> QueryResult<bool> {
+/// The token of this generation, where it was not used: its family's pace.
+pub fn unused(c: &mut Conn, grant: &GrantId, generation: i64) -> QueryResult<Option<Time>> {
     let unused = refresh_tokens::table
         .filter(refresh_tokens::grant_id.eq(grant.as_str()))
         .filter(refresh_tokens::generation.eq(generation))
         .filter(refresh_tokens::used_at.is_null())
-        .select(refresh_tokens::generation)
+        .select(refresh_tokens::paid_until)
         .row::<i64>(c)?;
-    Ok(unused.is_some())
+    Ok(unused.map(Time::from_micros))
+}
+
+/// Notes that an unused token is answered once more; `false` where it was used meanwhile. Of those at once each counts.
+pub fn repeat(c: &mut Conn, grant: &GrantId, generation: i64) -> QueryResult<bool> {
+    let this = refresh_tokens::grant_id.eq(grant.as_str());
+    let this = this.and(refresh_tokens::generation.eq(generation)).and(refresh_tokens::used_at.is_null());
+    let values = refresh_tokens::paid_until.eq(refresh_tokens::paid_until + pace::EACH.micros());
+    change(refresh_tokens::table, this, values).run(c).map(|rows| rows == 1)
 }

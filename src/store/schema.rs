@@ -118,6 +118,7 @@ table! {
         session_id -> Text,
         client_id -> Text,
         answered_at -> BigInt,
+        paid_until -> BigInt,
     }
 }
 
@@ -167,6 +168,7 @@ table! {
         issued_at -> BigInt,
         expires_at -> BigInt,
         used_at -> Nullable<BigInt>,
+        paid_until -> BigInt,
     }
 }
 

@@ -4,6 +4,7 @@
 use super::connection::Conn;
 use super::events;
 use super::grants;
+use super::pace;
 use super::schema;
 use super::schema::browsers;
 use super::schema::interactions;
@@ -22,9 +23,11 @@ use crate::base::id::UserId;
 use crate::base::secret::SecretHash;
 use crate::base::time::Seconds;
 use crate::base::time::Time;
+use diesel::dsl::case_when;
 use diesel::dsl::exists;
 use diesel::dsl::not;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 /// A browser and the sessions that live in it.
 #[derive(Clone, Debug)]
@@ -282,23 +285,53 @@ pub fn touch(c: &mut Conn, session: &SessionId, now: Time) -> QueryResult<bool> 
     change(sessions::table, this, sessions::seen_at.eq(now.micros())).run(c).map(|rows| rows == 1)
 }
 
-/// Notes that this session answered this client, for logout and for choosing among accounts.
-pub fn answered(c: &mut Conn, session: &SessionId, client: &ClientId, now: Time) -> QueryResult<()> {
+/// Notes that this session answers this client, for logout and for choosing among accounts; `false`, and nothing is noted, where it
+/// did so too often. Of those that are answered at once each counts.
+pub fn answered(c: &mut Conn, session: &SessionId, client: &ClientId, now: Time) -> QueryResult<bool> {
+    Ok(answered_again(c, session, client, now)?
+        || answered_first(c, session, client, now)?
+        // Two tabs may be the first at once.
+        || answered_again(c, session, client, now)?)
+}
+
+/// Whether this session is to wait before it answers this client again.
+pub fn is_answered_too_often(
+    c: &mut Conn,
+    session: &SessionId,
+    client: &ClientId,
+    now: Time,
+) -> QueryResult<bool> {
+    let this = session_clients::table.find((session.as_str(), client.as_str()));
+    let paid_until = this.select(session_clients::paid_until).row::<i64>(c)?.map(Time::from_micros);
+    Ok(paid_until.is_some_and(|paid_until| pace::one_more(paid_until, now).is_none()))
+}
+
+/// As [`pace::one_more`] decides, in the statement.
+fn answered_again(c: &mut Conn, session: &SessionId, client: &ClientId, now: Time) -> QueryResult<bool> {
+    let (first, last) = pace::present(now);
+    let (paid_until, last) = (session_clients::paid_until, last.micros());
+    let past_or_of_another_clock = || paid_until.le(first.micros()).or(paid_until.gt(last));
+    let each = pace::EACH.micros();
     let this = session_clients::session_id.eq(session.as_str());
     let this = this.and(session_clients::client_id.eq(client.as_str()));
-    let values = session_clients::answered_at.eq(now.micros());
-    if change(session_clients::table, this, values).run(c)? == 0 {
-        // Two tabs may be the first at once.
-        diesel::insert_into(session_clients::table)
-            .values((
-                session_clients::session_id.eq(session.as_str()),
-                session_clients::client_id.eq(client.as_str()),
-                session_clients::answered_at.eq(now.micros()),
-            ))
-            .on_conflict_do_nothing()
-            .run(c)?;
-    }
-    Ok(())
+    let this = this.and(past_or_of_another_clock().or(paid_until.le(last - each)));
+    let from_now = now.plus(pace::EACH).micros().into_sql::<BigInt>();
+    let next = case_when(past_or_of_another_clock(), from_now).otherwise(paid_until + each);
+    let values = (session_clients::answered_at.eq(now.micros()), paid_until.eq(next));
+    change(session_clients::table, this, values).run(c).map(|rows| rows == 1)
+}
+
+fn answered_first(c: &mut Conn, session: &SessionId, client: &ClientId, now: Time) -> QueryResult<bool> {
+    diesel::insert_into(session_clients::table)
+        .values((
+            session_clients::session_id.eq(session.as_str()),
+            session_clients::client_id.eq(client.as_str()),
+            session_clients::answered_at.eq(now.micros()),
+            session_clients::paid_until.eq(now.plus(pace::EACH).micros()),
+        ))
+        .on_conflict_do_nothing()
+        .run(c)
+        .map(|rows| rows == 1)
 }
 
 /// Of these sessions, the one that answered `client` last.

@@ -81,7 +81,7 @@ pub async fn redeem(
             return Ok(Ok((basis, audience, None)));
         }
         let token = issue::refresh_token(&shared, &basis.grant, 1);
-        issue::write_refresh_token(c, &basis.grant, 1, &token, now)?;
+        issue::write_refresh_token(c, &basis.grant, (1, &token), now, now)?;
         Ok(Ok((basis, audience, Some(token))))
     });
     match outcome.await? {

@@ -152,13 +152,13 @@ pub fn refresh_token(app: &App, grant: &Grant, generation: i64) -> GrantSecret {
 pub fn write_refresh_token(
     c: &mut Conn,
     grant: &Grant,
-    generation: i64,
-    token: &GrantSecret,
+    (generation, token): (i64, &GrantSecret),
+    paid_until: Time,
     now: Time,
 ) -> Written<Time> {
     let expires_at = now.plus(IDLE).min(grant.granted_at.plus(WHOLE));
     let hash = token.hash();
-    let new = NewToken { hash: &hash, grant: &grant.id, generation, issued_at: now, expires_at };
+    let new = NewToken { hash: &hash, grant: &grant.id, generation, issued_at: now, expires_at, paid_until };
     refresh_tokens::insert(c, &new)?;
     Ok(expires_at)
 }

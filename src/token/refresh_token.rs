@@ -1,6 +1,6 @@
 //! A refresh token for new tokens (RFC 6749 §6, RFC 9700 §4.14.2): used once, with one successor. Reuse revokes the
 //! family, except that the same client repeating the same request within ten seconds, because an answer was lost, gets the
-//! same successor as long as nobody used it. `acr`, `amr` and `auth_time` stay those of the authorization (OIDC Core §12.2).
+//! same successor as long as nobody used it. A family that is refreshed too often waits, and nothing is spent. `acr`, `amr` and `auth_time` stay those of the authorization (OIDC Core §12.2).
 
 use super::endpoint::TokenError;
 use super::endpoint::Tokens;
@@ -24,6 +24,7 @@ use crate::store::connection::Conn;
 use crate::store::events;
 use crate::store::grants;
 use crate::store::grants::Grant;
+use crate::store::pace;
 use crate::store::refresh_tokens;
 use crate::store::refresh_tokens::Found;
 use crate::store::sessions;
@@ -113,11 +114,17 @@ fn rotate(
             return Ok(Err(Refused { fault, reason: "audience or scope", about }));
         }
     };
-    if found.used_at.is_none() && refresh_tokens::spend(c, hash, now)? {
-        let successor = issue::refresh_token(app, &basis.grant, generation + 1);
-        let until = issue::write_refresh_token(c, &basis.grant, generation + 1, &successor, now)?;
-        grants::keep(c, &basis.grant.id, until.max(answered_until(app, now)))?;
-        return Ok(Ok((basis, audience, generation + 1)));
+    if found.used_at.is_none() {
+        let Some(paid_until) = pace::one_more(found.paid_until, now) else {
+            return Ok(Err(too_often(grant)));
+        };
+        if refresh_tokens::spend(c, hash, now)? {
+            let successor = issue::refresh_token(app, &basis.grant, generation + 1);
+            let new = (generation + 1, &successor);
+            let until = issue::write_refresh_token(c, &basis.grant, new, paid_until, now)?;
+            grants::keep(c, &basis.grant.id, until.max(answered_until(app, now)))?;
+            return Ok(Ok((basis, audience, generation + 1)));
+        }
     }
     again(app, c, hash, (basis, audience), generation, now)
 }
@@ -138,12 +145,24 @@ fn again(
 ) -> Written<Rotated> {
     let used_at = refresh_tokens::find(c, hash)?.and_then(|found| found.used_at);
     let recent = used_at.is_some_and(|at| at.has_come(now) && now <= at.plus(LOST_ANSWER));
-    if recent && refresh_tokens::is_unused(c, &basis.grant.id, generation + 1)? {
-        grants::keep(c, &basis.grant.id, answered_until(app, now))?;
-        return Ok(Ok((basis, audience, generation + 1)));
+    let successor = if recent { refresh_tokens::unused(c, &basis.grant.id, generation + 1)? } else { None };
+    if let Some(paid_until) = successor {
+        if pace::one_more(paid_until, now).is_none() {
+            return Ok(Err(too_often(basis.grant)));
+        }
+        if refresh_tokens::repeat(c, &basis.grant.id, generation + 1)? {
+            grants::keep(c, &basis.grant.id, answered_until(app, now))?;
+            return Ok(Ok((basis, audience, generation + 1)));
+        }
     }
     grants::revoke(c, &basis.grant.id, "refresh token reused", now)?;
     Ok(refused("refresh token reused", Some(basis.grant)))
+}
+
+fn too_often(grant: Grant) -> Refused {
+    let description = "These tokens were refreshed too often within an hour. The refresh token is still good; wait and try again.";
+    let fault = Fault::new(ErrorCode::TemporarilyUnavailable, description);
+    Refused { fault, reason: "refreshed too often", about: Some(Box::new(grant)) }
 }
 
 fn refused(reason: &'static str, about: Option<Grant>) -> Rotated {

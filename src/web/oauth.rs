@@ -90,6 +90,12 @@ fn authorization(request: &HttpRequest) -> Option<&str> {
 
 /// RFC 6749 §5.2: 401 for a client that is not believed, with the scheme that it used.
 fn refused(request: &HttpRequest, fault: &Fault) -> HttpResponse {
+    if fault.code == ErrorCode::TemporarilyUnavailable {
+        // RFC 6585 §4.
+        let mut answer = respond::fault_json(StatusCode::TOO_MANY_REQUESTS, fault);
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return answer;
+    }
     if fault.code != ErrorCode::InvalidClient {
         return respond::fault_json(StatusCode::BAD_REQUEST, fault);
     }

@@ -9,9 +9,9 @@ use crate::browser::Reply;
 use crate::database::databases;
 use crate::program::Place;
 use crate::relying_party::Request;
-use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
-use crate::relying_party::token;
+use crate::relying_party::redeem_as;
+use crate::relying_party::refresh_as;
 use crate::relying_party::tokens;
 use crate::relying_party::userinfo;
 use serde_json::Value;
@@ -167,23 +167,12 @@ async fn granted(app: &TestApp, browser: &mut Browser) -> ([String; 2], String) 
     for scope in ["openid offline_access", "openid"] {
         let request = Request::new().with("client_id", "app").with("scope", scope);
         let code = code(&browser.open(&request.path()).await);
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("code", code.as_str()),
-            ("redirect_uri", CALLBACK),
-            ("code_verifier", VERIFIER),
-        ];
-        let bought: Value = serde_json::from_str(&token(app, "app", &form).await.body).unwrap();
+        let bought: Value = serde_json::from_str(&redeem_as(app, "app", &code).await.body).unwrap();
         refresh.push(bought["refresh_token"].as_str().unwrap().to_owned());
         let claims = app.app.keys.verify(bought["id_token"].as_str().unwrap()).unwrap().claims;
         sid = claims["sid"].as_str().unwrap().to_owned();
     }
     (refresh.try_into().unwrap(), sid)
-}
-
-async fn is_refreshed(app: &TestApp, refresh: &str) -> bool {
-    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
-    token(app, "app", &form).await.status == 200
 }
 
 #[tokio::test]
@@ -199,22 +188,34 @@ async fn a_session_that_is_revoked_takes_along_what_was_to_outlive_it_unless_tha
         let page = browser.open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").path()).await;
         let said = app.says_in_json(&["session", "revoke", &sid]);
         assert_eq!(said, json!({"sid": sid, "lived": true, "grants_ended": 3, "offline_kept": 0}));
-        assert_eq!([is_refreshed(&app, &offline).await, is_refreshed(&app, &plain).await], [false, false]);
+        assert_eq!(
+            [
+                refresh_as(&app, "app", &offline).await.status == 200,
+                refresh_as(&app, "app", &plain).await.status == 200
+            ],
+            [false, false]
+        );
         assert_eq!(
             browser.open(&Request::new().with("prompt", "none").path()).await.outcome(),
             "login_required"
         );
         assert_eq!(browser.get(&page.path).await.status, 400, "what was open in it");
-        assert!(is_refreshed(&app, &elsewhere).await, "another session");
+        assert!(refresh_as(&app, "app", &elsewhere).await.status == 200, "another session");
 
         let ([offline, plain], _) = granted(&app, &mut other).await;
         let said = app.says_in_json(&["session", "revoke", &other_sid, "--keep-offline"]);
         assert_eq!(said, json!({"sid": other_sid, "lived": true, "grants_ended": 3, "offline_kept": 2}));
-        assert_eq!([is_refreshed(&app, &offline).await, is_refreshed(&app, &plain).await], [true, false]);
+        assert_eq!(
+            [
+                refresh_as(&app, "app", &offline).await.status == 200,
+                refresh_as(&app, "app", &plain).await.status == 200
+            ],
+            [true, false]
+        );
         // It has ended, and what outlived it is ended by the same command.
         let said = app.says_in_json(&["session", "revoke", &other_sid]);
         assert_eq!(said, json!({"sid": other_sid, "lived": false, "grants_ended": 2, "offline_kept": 0}));
-        assert!(!is_refreshed(&app, &offline).await);
+        assert!(refresh_as(&app, "app", &offline).await.status != 200);
         let reasons = entries(&app).await.into_iter().filter(|entry| entry["what"] == "session.revoked");
         let reasons = reasons.map(|e| json!([e["sub"], e["sid"], e["reason"]])).collect::<Vec<_>>();
         let line = |sid: &str, reason| json!([ada.id, sid, reason]);
@@ -250,10 +251,10 @@ async fn what_outlived_a_session_is_ended_by_its_sid_after_a_sign_out_and_after_
                 let home = browser.get("/").await;
                 assert_eq!(browser.submit(&home, &[]).await.page(), "logged-out");
             }
-            assert!(is_refreshed(&app, &offline).await, "it outlives the session");
+            assert!(refresh_as(&app, "app", &offline).await.status == 200, "it outlives the session");
             let said = app.says_in_json(&["session", "revoke", &sid]);
             assert_eq!(said["lived"], json!(false));
-            assert!(!is_refreshed(&app, &offline).await);
+            assert!(refresh_as(&app, "app", &offline).await.status != 200);
         }
     }
 }

@@ -10,11 +10,18 @@ use crate::database::databases;
 use crate::database::sqlite;
 use crate::logs;
 use crate::relying_party::Request;
+use crate::relying_party::code;
+use crate::relying_party::error;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use stepgate::assurance::factors::SecondFactor;
 use stepgate::assurance::ledger::Method;
 use stepgate::base::time::Clock;
+use stepgate::base::time::Seconds;
 use stepgate::interaction::brake::Try;
 use stepgate::store::users::LoginName;
+
+const MFA: &str = "urn:stepgate:acr:mfa";
 
 fn rows(app: &TestApp, table: &str) -> i64 {
     app.sql(&format!("SELECT count(*) FROM {table}")).parse().unwrap()
@@ -126,6 +133,25 @@ async fn a_proof_in_an_open_page_signs_nobody_in_after_the_sign_out() {
     }
 }
 
+#[tokio::test]
+async fn half_a_sign_in_of_another_tab_goes_with_the_sign_out() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user_with_totp("ada", SecondFactor::StepUp).await;
+        let mut browser = Browser::signed_in(&app, &ada).await;
+        let step_up = Request::new().with("prompt", "select_account").with("acr_values", MFA);
+        let page = browser.open(&step_up.path()).await;
+        let page = browser.submit(&page, &[("action", "other-account")]).await;
+        let half = browser.submit(&page, &[("username", "ada"), ("password", PASSWORD)]).await;
+        assert_eq!(half.page(), "totp", "{half:?}");
+        let out = browser.get("/logout").await;
+        assert_eq!(browser.submit(&out, &[]).await.page(), "logged-out");
+        assert_eq!(browser.submit(&half, &[("code", &ada.code(&app))]).await.status, 400);
+        let silent = browser.get(&Request::new().with("prompt", "none").path()).await;
+        assert_eq!(silent.outcome(), "login_required");
+    }
+}
+
 /// Lines about somebody: all, those of one kind, and those that say that there were more.
 async fn lines(app: &TestApp, user: &TestUser, what: &str) -> (usize, usize) {
     let all = entries(app).await;
@@ -169,13 +195,50 @@ async fn a_try_that_was_not_looked_at_leaves_no_counters() {
             let name = LoginName::parse(&format!("nobody-{n}"));
             let this = Try::of_nobody(name.as_ref(), "192.0.2.1");
             assert_eq!(this.method(), Method::Pwd);
-            let undone = app.app.store.write(move |c| {
-                let _ = this.count(c, now)?;
-                this.undo(c)
-            });
-            undone.await.unwrap();
+            let (shared, before) = (Arc::new(this), rows(&app, "throttles"));
+            let this = shared.clone();
+            app.app.store.write(move |c| this.count(c, now)).await.unwrap().unwrap();
+            assert_eq!(rows(&app, "throttles"), before + 3);
+            app.app.store.write(move |c| shared.undo(c)).await.unwrap();
+            assert_eq!(rows(&app, "throttles"), 0);
         }
-        assert_eq!(rows(&app, "throttles"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_answered_3600_times_in_an_hour_waits_for_its_next_code() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (ada, bob) = (app.user("ada").await, app.user("bob").await);
+        let (mut browser, mut another) =
+            (Browser::signed_in(&app, &ada).await, Browser::signed_in(&app, &bob).await);
+        let silent = Request::new().with("prompt", "none").path();
+        // As after 3,599 answers.
+        let paid_until = app.clock.now().plus(Seconds(3_599)).micros();
+        let of_ada = "session_id IN (SELECT id FROM sessions WHERE user_id";
+        app.sql(&format!(
+            "UPDATE session_clients SET paid_until = {paid_until} WHERE {of_ada} = '{}')",
+            ada.id
+        ));
+        code(&browser.get(&silent).await);
+        let written = (rows(&app, "grants"), rows(&app, "audit"));
+        let refused = browser.get(&silent).await;
+        assert_eq!(error(&refused), "temporarily_unavailable");
+        let lines = entries(&app).await;
+        let refusals = lines.iter().filter(|line| line["outcome"] == "refused").collect::<Vec<_>>();
+        assert!(
+            matches!(refusals.as_slice(), [only] if only["reason"] == "temporarily_unavailable"),
+            "{lines:?}"
+        );
+        // With a page it is no other.
+        let page = browser.open(&Request::new().with("prompt", "select_account").path()).await;
+        let refused = browser.choose(&page, &ada).await;
+        assert_eq!(error(&refused), "temporarily_unavailable");
+        assert_eq!((rows(&app, "grants"), rows(&app, "audit")), (written.0, written.1 + 2));
+        code(&another.get(&silent).await);
+        app.clock.advance(1);
+        code(&browser.get(&silent).await);
+        assert_eq!(error(&browser.get(&silent).await), "temporarily_unavailable");
     }
 }
 

@@ -11,6 +11,7 @@ use crate::database::sqlite;
 use crate::relying_party::Request;
 use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
+use crate::relying_party::refresh_as;
 use crate::relying_party::token;
 use crate::relying_party::tokens;
 use crate::relying_party::userinfo;
@@ -217,8 +218,7 @@ async fn at_home(app: &TestApp, ada: &TestUser, source: &str) -> (Browser, Strin
 }
 
 async fn refreshed(app: &TestApp, refresh_token: &str) -> Value {
-    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-    serde_json::from_str(&token(app, "app", &form).await.body).unwrap()
+    serde_json::from_str(&refresh_as(app, "app", refresh_token).await.body).unwrap()
 }
 
 #[tokio::test]

@@ -210,10 +210,7 @@ async fn an_approval_is_worth_nothing_once_somebody_else_goes_on_with_the_page()
         let page = browser.open(&Request::new().path()).await;
         let page = browser.tap(&page, &mut phone).await;
         assert_eq!(page.page(), "consent");
-        let form = page.hidden_fields();
-        let mut form = form.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>();
-        form.push(("action", "continue"));
-        let approved = browser.post(&page.form_action(), &form).await;
+        let approved = browser.press(&page, &[]).await;
         let id = ada.id.clone();
         let now = app.clock.now();
         let lose = move |c: &mut _| {

@@ -12,6 +12,7 @@ use crate::relying_party::code;
 use crate::relying_party::error;
 use crate::relying_party::introspect;
 use crate::relying_party::redeem;
+use crate::relying_party::refresh_as;
 use crate::relying_party::token;
 use crate::relying_party::userinfo;
 use serde_json::Value;
@@ -53,8 +54,7 @@ async fn stage() -> Stage {
 
 impl Stage {
     async fn refreshed(&self) -> bool {
-        let form = [("grant_type", "refresh_token"), ("refresh_token", self.refresh.as_str())];
-        let reply = token(&self.app, "app", &form).await;
+        let reply = refresh_as(&self.app, "app", &self.refresh).await;
         assert!(reply.status == 200 || reply.body.contains("\"invalid_grant\""), "{reply:?}");
         reply.status == 200
     }

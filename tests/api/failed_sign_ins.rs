@@ -9,7 +9,6 @@ use crate::database::databases;
 use crate::database::sqlite;
 use crate::logs;
 use crate::relying_party::Request;
-use serde_json::Value;
 use stepgate::assurance::factors::SecondFactor;
 
 const PATH: &str = "/account/passkeys";
@@ -19,10 +18,7 @@ async fn typed(app: &TestApp, source: &str, name: &str, password: &str) -> Reply
     let mut browser = Browser::new(app);
     browser.source = Some(source.to_owned());
     let page = browser.open(&Request::new().path()).await;
-    let form = page.hidden_fields();
-    let mut fields = form.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>();
-    fields.extend([("username", name), ("password", password), ("action", "continue")]);
-    browser.post(&page.form_action(), &fields).await
+    browser.press(&page, &[("username", name), ("password", password)]).await
 }
 
 /// The line of that answer which says what became of the proof, and the name in it.
@@ -53,16 +49,12 @@ async fn a_failed_proof_is_logged_with_its_source_its_client_and_a_keyed_hash_of
     assert!(known != unknown && known.len() == 16 && unknown.len() == 16, "{known} {unknown}");
     // The name is not in the log, and an administrator knows what stands there for it.
     assert!(!logs::everything().to_lowercase().contains("of.the.log"));
-    let shown: Value =
-        serde_json::from_str(&app.says(&["user", "show", "ada.of.the.log", "--json"])).unwrap();
+    let shown = app.says_in_json(&["user", "show", "ada.of.the.log"]);
     assert_eq!(shown["names_in_log"], serde_json::json!([known]));
     // Another proof, of somebody who is known by now.
     let mut browser = Browser::signed_in(&app, &ada).await;
     let page = browser.open(&Request::new().with("acr_values", "urn:stepgate:acr:mfa").path()).await;
-    let form = page.hidden_fields();
-    let mut fields = form.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>();
-    fields.extend([("code", "000000"), ("action", "continue")]);
-    let reply = browser.post(&page.form_action(), &fields).await;
+    let reply = browser.press(&page, &[("code", "000000")]).await;
     let (line, name) = line_of(&reply, "proof.failed");
     assert!(line.contains("method=\"otp\"") && name == known, "{line}");
     // And one that nobody looked at.

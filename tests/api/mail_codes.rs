@@ -37,15 +37,10 @@ async fn asked(app: &TestApp, source: &str) -> (Browser, Reply) {
     (browser, page)
 }
 
-fn code_in(mail: &Received) -> Option<String> {
-    let mut words = mail.text.split_whitespace();
-    words.find(|word| word.len() == 8 && word.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned)
-}
-
 /// The codes that came, once there are so many.
 async fn codes(mailbox: &SmtpServer, count: usize) -> Vec<String> {
     let mails = mailbox.wait_for(count).await;
-    mails.iter().filter_map(code_in).collect()
+    mails.iter().filter_map(Received::code).map(str::to_owned).collect()
 }
 
 fn wait(reply: &Reply) -> Option<u32> {
@@ -148,7 +143,7 @@ async fn ten_codes_a_day_are_mailed_to_an_address_and_its_notices_come_all_the_s
         app.command(&["user", "set-password", "bob", "--password-stdin"], PASSWORD);
         app.clock.advance(60);
         let mails = mailbox.wait_for(11).await;
-        let told = mails.iter().filter(|mail| code_in(mail).is_none()).count();
+        let told = mails.iter().filter(|mail| mail.code().is_none()).count();
         assert_eq!((mails.len(), told), (11, 1), "a notice is none of them");
         let refused = lines(&app).await.into_iter().filter(|line| line == "refused too many codes").count();
         assert_eq!(refused, 2, "one line for each interaction");

@@ -21,6 +21,7 @@ use std::time::Duration;
 use stepgate::assurance::factors::SecondFactor;
 use stepgate::base::time::Clock;
 use tokio::join;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 const DISABLED: &str = "UPDATE users SET disabled_at = 1";
@@ -37,8 +38,8 @@ const UNTIL_SOMEBODY_WAITS: &str = "DO $$ BEGIN
     END LOOP;
 END $$";
 
-/// `change` is under way, and is committed while the request waits. A machine that is too busy for the request to have come so far by
-/// then shows less, and nothing wrong.
+/// `change` is under way, and is committed while the request waits for it; SQLite doesn't say that somebody waits, so there it is a while
+/// later.
 async fn meanwhile(app: &TestApp, change: &str, request: impl Future<Output = Reply>) -> Reply {
     meanwhile_and(app, change, "COMMIT", request).await
 }
@@ -49,15 +50,24 @@ async fn meanwhile_and(
     then: &str,
     request: impl Future<Output = Reply>,
 ) -> Reply {
-    let mut other: Box<dyn SimpleConnection> = match app.raw_url.strip_prefix("sqlite://") {
+    let mut other: Box<dyn SimpleConnection + Send> = match app.raw_url.strip_prefix("sqlite://") {
         Some(file) => Box::new(SqliteConnection::establish(file).unwrap()),
         None => Box::new(PgConnection::establish(&app.raw_url).unwrap()),
     };
     other.batch_execute("BEGIN").unwrap();
     other.batch_execute(change).unwrap();
+    let (waits, then) = (app.raw_url.starts_with("postgres"), then.to_owned());
     let commits = async {
-        sleep(Duration::from_millis(300)).await;
-        other.batch_execute(then).unwrap();
+        if !waits {
+            sleep(Duration::from_millis(300)).await;
+        }
+        let commits = move || {
+            if waits {
+                other.batch_execute(UNTIL_SOMEBODY_WAITS).unwrap();
+            }
+            other.batch_execute(&then).unwrap();
+        };
+        spawn_blocking(commits).await.unwrap();
     };
     join!(request, commits).0
 }
@@ -66,12 +76,12 @@ fn each_on_both(changes: &[&'static str]) -> Vec<(&'static str, TestDatabase)> {
     changes.iter().flat_map(|change| databases().into_iter().map(|database| (*change, database))).collect()
 }
 
-/// Presses a button of `page`, and leaves where that leads to for later.
-async fn sent(browser: &mut Browser, page: &Reply, action: &str, fields: &[(&str, &str)]) -> Reply {
-    let hidden = page.hidden_fields_beside(&format!("name=\"action\" value=\"{action}\""));
-    let hidden = hidden.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let form = hidden.chain(fields.iter().copied()).chain([("action", action)]).collect::<Vec<_>>();
-    browser.post(&page.form_action(), &form).await
+/// The page that sets up an authenticator app, and the code that it asks for.
+async fn opened_totp(app: &TestApp, browser: &mut Browser) -> (Reply, String) {
+    let page = browser.open("/account/passkeys").await;
+    let page = browser.submit(&page, &[("action", "totp")]).await;
+    let code = code_of(&page.between("class=\"secret\">", "<"), app.clock.now());
+    (page, code)
 }
 
 async fn outcome(app: &TestApp, password: &str) -> String {
@@ -88,8 +98,7 @@ async fn nobody_is_signed_in_by_a_password_that_is_replaced_or_once_they_are_dis
             app.user("ada").await;
             let mut browser = Browser::new(&app);
             let page = browser.open(&Request::new().path()).await;
-            let proved =
-                sent(&mut browser, &page, "continue", &[("username", "ada"), ("password", PASSWORD)]).await;
+            let proved = browser.press(&page, &[("username", "ada"), ("password", PASSWORD)]).await;
             let settles = proved.location().unwrap();
             let reply = meanwhile(&app, change, browser.get(&settles)).await;
             let reply = browser.follow(reply).await;
@@ -125,7 +134,7 @@ async fn nothing_is_granted_to_a_client_that_changes_or_goes_in_that_moment() {
             let request = Request::new().with("prompt", "login").with("resource", "https://pay.test");
             let page = browser.open(&request.path()).await;
             let page = browser.submit(&page, &[]).await;
-            let proved = sent(&mut browser, &page, "continue", &[("password", PASSWORD)]).await;
+            let proved = browser.press(&page, &[("password", PASSWORD)]).await;
             let settles = proved.location().unwrap();
             let reply = meanwhile(&app, change, browser.get(&settles)).await;
             let reply = browser.follow(reply).await;
@@ -142,7 +151,7 @@ async fn a_session_that_is_ended_or_that_nothing_stands_in_changes_no_password()
         let ada = app.user("ada").await;
         let mut thief = Browser::signed_in(&app, &ada).await;
         let page = thief.open("/account/password").await;
-        let proved = sent(&mut thief, &page, "continue", &[("password", "another horse battery")]).await;
+        let proved = thief.press(&page, &[("password", "another horse battery")]).await;
         let changes = proved.location().unwrap();
         let reply = meanwhile(&app, change, thief.get(&changes)).await;
         let reply = thief.follow(reply).await;
@@ -158,10 +167,8 @@ async fn a_session_that_is_ended_or_that_nothing_stands_in_sets_up_no_factor() {
         let app = TestApp::on(database, "").await;
         let ada = app.user("ada").await;
         let mut thief = Browser::signed_in(&app, &ada).await;
-        let page = thief.open("/account/passkeys").await;
-        let page = thief.submit(&page, &[("action", "totp")]).await;
-        let code = code_of(&page.between("class=\"secret\">", "<"), app.clock.now());
-        let reply = meanwhile(&app, change, sent(&mut thief, &page, "continue", &[("code", &code)])).await;
+        let (page, code) = opened_totp(&app, &mut thief).await;
+        let reply = meanwhile(&app, change, thief.press(&page, &[("code", &code)])).await;
         assert!([303, 200].contains(&reply.status.as_u16()), "{change}: {reply:?}");
         assert_eq!(app.sql("SELECT kind FROM credentials"), "pwd", "{change}");
     }
@@ -178,7 +185,7 @@ async fn a_session_that_is_ended_or_that_nothing_stands_in_keeps_no_recovery_cod
         let page = thief.open("/account/passkeys").await;
         let page = thief.submit(&page, &[("action", "codes")]).await;
         assert_eq!(page.page(), "recovery-codes");
-        let reply = meanwhile(&app, change, sent(&mut thief, &page, "continue", &[])).await;
+        let reply = meanwhile(&app, change, thief.press(&page, &[])).await;
         assert!([303, 200].contains(&reply.status.as_u16()), "{change}: {reply:?}");
         assert_eq!(app.sql("SELECT count(*) FROM credentials WHERE kind = 'recovery'"), "0", "{change}");
     }
@@ -193,12 +200,10 @@ async fn a_change_that_was_judged_before_a_stronger_factor_was_added_is_judged_a
         let app = TestApp::on(database, "").await;
         let ada = app.user("ada").await;
         let mut thief = Browser::signed_in(&app, &ada).await;
-        let page = thief.open("/account/passkeys").await;
-        let page = thief.submit(&page, &[("action", "totp")]).await;
-        let code = code_of(&page.between("class=\"secret\">", "<"), app.clock.now());
+        let (page, code) = opened_totp(&app, &mut thief).await;
         let held = "UPDATE users SET second_factor = second_factor;";
         let change = format!("{held} {stronger}");
-        let reply = meanwhile(&app, &change, sent(&mut thief, &page, "continue", &[("code", &code)])).await;
+        let reply = meanwhile(&app, &change, thief.press(&page, &[("code", &code)])).await;
         assert!([303, 200].contains(&reply.status.as_u16()), "{reply:?}");
         assert_eq!(app.sql("SELECT kind FROM credentials ORDER BY kind"), "passkey\npwd");
         assert_eq!(thief.follow(reply).await.page(), "passkey");
@@ -252,7 +257,7 @@ async fn the_last_way_in_stays_whoever_else_removes_one() {
         let page = browser.open(&Request::new().with("acr_values", "phr").path()).await;
         assert_eq!(browser.tap(&page, &mut phone).await.outcome(), "code");
         let page = browser.open("/account/passkeys").await;
-        let asked = sent(&mut browser, &page, "remove", &[]).await;
+        let asked = browser.press(&page, &[("action", "remove")]).await;
         let removes = asked.location().unwrap();
         let reply = meanwhile(&app, REMOVED, browser.get(&removes)).await;
         assert!(browser.follow(reply).await.body.contains("only way in"));
@@ -300,7 +305,7 @@ async fn a_proof_that_another_form_overtook_is_nowhere() {
         app.user("ada").await;
         let mut browser = Browser::new(&app);
         let page = browser.open(&Request::new().path()).await;
-        let proves = sent(&mut browser, &page, "continue", &[("username", "ada"), ("password", PASSWORD)]);
+        let proves = browser.press(&page, &[("username", "ada"), ("password", PASSWORD)]);
         let overtakes = async {
             while app.sql("SELECT step FROM interactions") == "0" {
                 sleep(Duration::from_millis(10)).await;

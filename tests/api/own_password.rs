@@ -8,7 +8,9 @@ use crate::browser::Reply;
 use crate::database::databases;
 use crate::database::sqlite;
 use crate::relying_party::Request;
-use crate::relying_party::token;
+use crate::relying_party::code;
+use crate::relying_party::redeem_as;
+use crate::relying_party::refresh_as;
 use crate::relying_party::tokens;
 use crate::smtp::Manner;
 use crate::smtp::SmtpServer;
@@ -27,25 +29,10 @@ async fn tried(app: &TestApp, password: &str) -> String {
     browser.submit(&page, &[("username", "ada"), ("password", password)]).await.outcome()
 }
 
-async fn refreshed(app: &TestApp, refresh: &str) -> u16 {
-    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
-    token(app, "app", &form).await.status.as_u16()
-}
-
 /// A refresh token that is to outlive its session.
 async fn offline(app: &TestApp, browser: &mut Browser) -> String {
-    use crate::app::CALLBACK;
-    use crate::relying_party::VERIFIER;
-    use crate::relying_party::code;
     let request = Request::new().with("client_id", "app").with("scope", "openid offline_access");
-    let code = code(&browser.open(&request.path()).await);
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", code.as_str()),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-    ];
-    let answer = token(app, "app", &form).await;
+    let answer = redeem_as(app, "app", &code(&browser.open(&request.path()).await)).await;
     let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     answer["refresh_token"].as_str().unwrap().to_owned()
 }
@@ -85,7 +72,8 @@ async fn a_new_password_takes_the_strongest_factor_and_ends_everything_elsewhere
         assert_eq!(own.open(&Request::new().path()).await.outcome(), "code");
         let silent = Request::new().with("prompt", "none");
         assert_eq!(elsewhere.open(&silent.path()).await.outcome(), "login_required");
-        assert_eq!((refreshed(&app, &kept).await, refreshed(&app, &ended).await), (200, 400));
+        assert_eq!(refresh_as(&app, "app", &kept).await.status, 200);
+        assert_eq!(refresh_as(&app, "app", &ended).await.status, 400);
         app.clock.advance(30);
         let page = half.submit(&half_done, &[("code", &ada.code(&app))]).await;
         assert_ne!(page.outcome(), "code", "the old password was one half of it");

@@ -9,7 +9,6 @@ use crate::browser::Reply;
 use crate::database::databases;
 use crate::logs;
 use crate::relying_party::Request;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use stepgate::base::entropy::SystemEntropy;
 use stepgate::credential::password::Argon2Cost;
@@ -135,14 +134,17 @@ async fn a_password_of_more_than_two_costs_ago_signs_nobody_in_and_is_told_to_ad
         stored_at(&app, &people[1], 24, 0).await;
         let (refused, unknown) = (work(&app, "carol", PASSWORD).await, work(&app, "nobody", PASSWORD).await);
         assert_eq!((&refused, refused.1.as_str()), (&unknown, "login"));
-        assert!(logs::everything().contains("password.cost_given_up"));
+        let told = |what: &str| logs::everything().matches(what).count();
+        let of_carol = format!("SELECT id FROM credentials WHERE user_id = '{}'", people[2].id);
+        let given_up = format!("password.cost_given_up credential={}", app.sql(&of_carol));
+        assert_eq!(told(&given_up), 1);
+        // At the start.
+        let left = "count=1 cost=\"$argon2id$v=19$m=32,t=1,p=1\"";
+        let before = told(left);
         stepgate::password_costs::tell(&app.app).await.unwrap();
-        assert!(logs::everything().contains("count=1 cost=\"$argon2id$v=19$m=32,t=1,p=1\""), "at the start");
+        assert_eq!(told(left), before + 1);
         assert_eq!(tried(&app, "ada", PASSWORD).await.outcome(), "code");
-        let shown = |name| -> Value {
-            let place = app.says(&["user", "show", name, "--json"]);
-            serde_json::from_str::<Value>(&place).unwrap()["factors"][0].clone()
-        };
+        let shown = |name| app.says_in_json(&["user", "show", name])["factors"][0].clone();
         // The command has settings of its own: the default ones.
         assert_eq!(shown("carol")["needs_reset"], true);
         assert_eq!(shown("bob")["needs_reset"], false);

@@ -1,6 +1,5 @@
 //! No statement of a request scans a table: every one that the server sends is recorded, and both databases explain it.
 
-use crate::app::CALLBACK;
 use crate::app::ISSUER;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
@@ -13,11 +12,12 @@ use crate::browser::Browser;
 use crate::database::databases;
 use crate::recovery;
 use crate::relying_party::Request;
-use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
 use crate::relying_party::introspect;
 use crate::relying_party::post_as;
 use crate::relying_party::redeem;
+use crate::relying_party::redeem_as;
+use crate::relying_party::refresh_as;
 use crate::relying_party::token;
 use crate::relying_party::tokens;
 use crate::relying_party::userinfo;
@@ -176,13 +176,11 @@ async fn refreshed_introspected_and_revoked(app: &TestApp, browser: &mut Browser
     let grants = ["authorization_code", "refresh_token", "client_credentials"];
     app.client("app", json!({"grant_types": grants})).await;
     let code = code(&browser.get(&Request::new().with("client_id", "app").path()).await);
-    let own = [("grant_type", "authorization_code"), ("redirect_uri", CALLBACK), ("code_verifier", VERIFIER)];
-    let bought = token(app, "app", &[own.as_slice(), &[("code", code.as_str())]].concat()).await;
+    let bought = redeem_as(app, "app", &code).await;
     let bought: Value = serde_json::from_str(&bought.body).unwrap();
     let [access, refresh] = ["access_token", "refresh_token"].map(|name| bought[name].as_str().unwrap());
     for _ in 0..2 {
-        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
-        assert_eq!(token(app, "app", &form).await.status, 200);
+        assert_eq!(refresh_as(app, "app", refresh).await.status, 200);
     }
     assert_eq!(introspect(app, "app", access).await["active"], json!(true));
     for token in [access, refresh] {

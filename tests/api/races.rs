@@ -176,15 +176,13 @@ async fn a_proof_that_races_with_a_user_being_disabled_leaves_no_page_open() {
         for _ in 0..15 {
             let mut browser = Browser::new(&app);
             let page = browser.open(&Request::new().path()).await;
-            let (form, action) = (page.hidden_fields(), page.form_action());
-            let mut form = form.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>();
-            form.extend([("username", "ada"), ("password", PASSWORD), ("action", "continue")]);
             let (id, now) = (ada.id.clone(), app.clock.now());
             let disable = app.app.store.write(move |c| {
                 users::set_disabled(c, &id, Some(now))?;
                 interactions::finish_all(c, &id, now)
             });
-            let (proved, disabled) = tokio::join!(browser.post(&action, &form), disable);
+            let (proved, disabled) =
+                tokio::join!(browser.press(&page, &[("username", "ada"), ("password", PASSWORD)]), disable);
             disabled.unwrap();
             let id = ada.id.clone();
             app.app.store.write(move |c| users::set_disabled(c, &id, None)).await.unwrap();

@@ -12,6 +12,8 @@ use crate::relying_party::VERIFIER;
 use crate::relying_party::code;
 use crate::relying_party::introspect;
 use crate::relying_party::post_as;
+use crate::relying_party::redeem_as;
+use crate::relying_party::refresh_as;
 use crate::relying_party::token;
 use crate::relying_party::userinfo;
 use futures_util::future::join_all;
@@ -34,13 +36,7 @@ async fn first_tokens(app: &TestApp, more: Value, scope: &str) -> (UserId, Value
     let mut browser = Browser::signed_in(app, &ada).await;
     let request = Request::new().with("client_id", "app").with("scope", scope);
     let code = code(&browser.get(&request.path()).await);
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("code", &code),
-        ("redirect_uri", CALLBACK),
-        ("code_verifier", VERIFIER),
-    ];
-    (ada.id, parsed(&token(app, "app", &form).await))
+    (ada.id, parsed(&redeem_as(app, "app", &code).await))
 }
 
 fn parsed(reply: &Reply) -> Value {
@@ -52,8 +48,7 @@ fn text<'a>(tokens: &'a Value, name: &str) -> &'a str {
 }
 
 async fn refresh(app: &TestApp, refresh_token: &str) -> Value {
-    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-    parsed(&token(app, "app", &form).await)
+    parsed(&refresh_as(app, "app", refresh_token).await)
 }
 
 fn claims(app: &TestApp, token: &str) -> Value {
@@ -103,6 +98,34 @@ async fn after_ten_seconds_a_repeat_is_reuse() {
     app.clock.advance(11);
     assert_eq!(refresh(&app, text(&first, "refresh_token")).await["error"], "invalid_grant");
     assert_eq!(refresh(&app, text(&second, "refresh_token")).await["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_family_that_was_refreshed_3600_times_in_an_hour_waits_and_its_token_stays_good() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let (_, first) = first_tokens(&app, json!({}), "openid").await;
+        let asked = async |of: &Value| refresh_as(&app, "app", text(of, "refresh_token")).await;
+        // As after 3,599 refreshes.
+        let paid_until = app.clock.now().plus(Seconds(3_599)).micros();
+        app.sql(&format!("UPDATE refresh_tokens SET paid_until = {paid_until}"));
+        let second = refresh(&app, text(&first, "refresh_token")).await;
+        let written = app.sql("SELECT count(*) FROM refresh_tokens");
+        // Whether it is the newest, or one whose answer was lost.
+        for of in [&second, &first] {
+            let refused = asked(of).await;
+            assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, "1"), "{refused:?}");
+            assert_eq!(parsed(&refused)["error"], "temporarily_unavailable");
+        }
+        assert_eq!(app.sql("SELECT count(*) FROM refresh_tokens"), written);
+        app.clock.advance(1);
+        let again = refresh(&app, text(&first, "refresh_token")).await;
+        assert_eq!(again["refresh_token"], second["refresh_token"]);
+        assert_eq!(asked(&second).await.status.as_u16(), 429);
+        app.clock.advance(1);
+        let third = refresh(&app, text(&second, "refresh_token")).await;
+        assert_ne!(third["refresh_token"], second["refresh_token"], "{third}");
+    }
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ use world::World;
 const CASES: u32 = 120;
 const LONGEST: usize = 34;
 /// What has to happen in these lives for them to show anything.
-const HAPPENS: [&str; 24] = [
+const HAPPENS: [&str; 25] = [
     "mailed code guessed",
     "floors raised",
     "passkey removed",
@@ -73,6 +73,7 @@ const HAPPENS: [&str; 24] = [
     "Key refused",
     "Recovery given",
     "Recovery refused",
+    "consent given",
     "asked, code",
     "asked, login_required",
     "page ends with code",

@@ -159,7 +159,7 @@ impl World {
             ("enrol-totp", Some(person)) if with != With::Wrong => self.set_up_totp(tab, &page, person).await,
             ("enrol-passkey", Some(person)) if with != With::Wrong => {
                 self.strongest_was_shown(tab, person);
-                self.needs_no_mailbox(tab, person);
+                self.needs_no_mailbox(person);
                 let reply = self.browsers[browser].tap(&page, &mut self.people[person].phone).await;
                 let owner = &mut self.people[person];
                 owner.keys += 1;
@@ -185,7 +185,7 @@ impl World {
 
     async fn set_up_totp(&mut self, tab: usize, page: &Reply, person: usize) {
         self.strongest_was_shown(tab, person);
-        self.needs_no_mailbox(tab, person);
+        self.needs_no_mailbox(person);
         let shown = page.between("<code id=\"secret\" class=\"secret\">", "</code>");
         let secret = TotpSecret::from_bytes(base32(&shown));
         let code = secret.code_at(self.app.clock.now()).unwrap();

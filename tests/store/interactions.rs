@@ -50,7 +50,11 @@ async fn open_of(store: &Store, id: String, browser: &'static str, owner: Owner)
 
 /// Takes the first step of an interaction.
 async fn post(store: &Store, id: String) {
-    let to = Resting { user: None, progress: "{}".into() };
+    post_about(store, id, None).await;
+}
+
+async fn post_about(store: &Store, id: String, user: Option<&str>) {
+    let to = Resting { user: user.map(UserId::from_text), progress: "{}".into() };
     store.write(move |c| interactions::advance(c, &row(&id), &to, END)).await.unwrap();
 }
 
@@ -157,14 +161,17 @@ async fn a_sign_out_takes_along_what_is_about_its_user_and_nothing_else_however_
         );
         assert_eq!(db.store.write(move |c| sql_query(heap).run(c)).await.unwrap(), 1000);
         post(&db.store, "heap 1".into()).await;
+        post_about(&db.store, "heap 2".into(), Some("u1")).await;
+        post_about(&db.store, "heap 3".into(), Some("u2")).await;
         let (browser, user) = (BrowserId::from_text("b1"), UserId::from_text("u1"));
+        let (own, about) = (browser.clone(), user.clone());
+        db.store.write(move |c| interactions::end_posted(c, &own, &about)).await.unwrap();
+        let those = &["heap 1", "heap 2", "heap 3", "heap 4"];
+        assert_eq!(are_there(&db.store, those).await, [true, false, true, true], "{}", db.name);
         let (mut pieces, mut next) = (0, Some(String::new()));
         while let Some(after) = next {
             let (browser, user) = (browser.clone(), user.clone());
-            let piece = db.store.write(move |c| {
-                interactions::end_posted(c, &browser, &user)?;
-                interactions::end_piece(c, &browser, &user, &after)
-            });
+            let piece = db.store.write(move |c| interactions::end_piece(c, &browser, &user, &after));
             (pieces, next) = (pieces + 1, piece.await.unwrap());
         }
         assert!(pieces >= 10, "{}: {pieces}", db.name);

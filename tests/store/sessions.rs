@@ -2,6 +2,7 @@ use crate::NOW;
 use crate::database::databases;
 use crate::people::add_user;
 use crate::winners;
+use futures_util::future::join_all;
 use stepgate::assurance::ledger::Event;
 use stepgate::assurance::ledger::Method;
 use stepgate::base::id::BrowserId;
@@ -164,6 +165,32 @@ async fn the_account_that_answered_a_client_last_is_remembered() {
             db.store.write(answered).await.unwrap();
         }
         assert_eq!(last("shop").await.unwrap(), Some(SessionId::from_text("s1")), "{}", db.name);
+    }
+}
+
+#[tokio::test]
+async fn a_session_answers_a_client_3600_times_and_then_once_in_a_second_and_each_at_once_counts() {
+    for db in databases() {
+        signed_in(&db.store).await;
+        let answered = |client: &'static str, now: Time, times: usize| {
+            let job = move |c: &mut _| {
+                (0..times).try_fold(0, |done, _| {
+                    let (session, client) = (SessionId::from_text("s1"), ClientId::from_text(client));
+                    sessions::answered(c, &session, &client, now).map(|answers| done + usize::from(answers))
+                })
+            };
+            db.store.write(job)
+        };
+        // As it is of a clock that is set back an hour below.
+        let ahead = NOW.plus(Seconds::days(1));
+        let first = join_all((0..10).map(|_| answered("shop", ahead, 1))).await;
+        assert!(first.into_iter().all(|done| done.unwrap() == 1), "{}", db.name);
+        assert_eq!(answered("shop", ahead, 3_580).await.unwrap(), 3_580);
+        let last = join_all((0..20).map(|_| answered("shop", ahead, 1))).await;
+        assert_eq!(last.into_iter().map(Result::unwrap).sum::<usize>(), 10, "{}", db.name);
+        assert_eq!(answered("shop", ahead.plus(Seconds(3)), 9).await.unwrap(), 3);
+        assert_eq!(answered("bank", ahead, 9).await.unwrap(), 9);
+        assert_eq!(answered("shop", NOW, 3_610).await.unwrap(), 3_600, "{}", db.name);
     }
 }
 

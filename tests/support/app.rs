@@ -130,13 +130,6 @@ impl TestApp {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Runs a command that must succeed, and gives what it says.
-    pub fn says(&self, arguments: &[&str]) -> String {
-        let output = self.output(arguments, "");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     /// Runs one that must fail, and gives what it says.
     pub fn complains(&self, arguments: &[&str]) -> String {
         self.complains_of(arguments, "")

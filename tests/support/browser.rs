@@ -85,15 +85,25 @@ impl Browser {
         self.follow(reply).await
     }
 
+    /// As often as a browser does.
     pub async fn follow(&mut self, mut reply: Reply) -> Reply {
-        while let Some(next) = reply.location().filter(|location| location.starts_with('/')) {
+        for _ in 0..20 {
+            let Some(next) = reply.location().filter(|location| location.starts_with('/')) else {
+                return reply;
+            };
             reply = self.get(&next).await;
         }
-        reply
+        panic!("led in a circle: {reply:?}");
     }
 
     /// Fills in the form of `page` and presses a button.
     pub async fn submit(&mut self, page: &Reply, fields: &[(&str, &str)]) -> Reply {
+        let reply = self.press(page, fields).await;
+        self.follow(reply).await
+    }
+
+    /// Likewise, and leaves where that leads to for later.
+    pub async fn press(&mut self, page: &Reply, fields: &[(&str, &str)]) -> Reply {
         let pressed =
             fields.iter().find(|(name, _)| *name == "action").map_or("continue", |(_, value)| value);
         let mut form = page.hidden_fields_beside(&format!("name=\"action\" value=\"{pressed}\""));
@@ -105,8 +115,7 @@ impl Browser {
         form.extend(form_of);
         let action = page.form_action();
         let request = self.http.post(format!("{}{action}", self.address)).form(&form);
-        let reply = self.send(request, &action).await;
-        self.follow(reply).await
+        self.send(request, &action).await
     }
 
     /// Opens a request and signs in if it asks for that.

@@ -99,13 +99,21 @@ fn encoded(text: &str) -> String {
 }
 
 pub async fn redeem(app: &TestApp, code: &str) -> Reply {
+    redeem_as(app, "rp", code).await
+}
+
+pub async fn redeem_as(app: &TestApp, client: &str, code: &str) -> Reply {
     let form = [
         ("grant_type", "authorization_code"),
         ("code", code),
         ("redirect_uri", CALLBACK),
         ("code_verifier", VERIFIER),
     ];
-    token(app, "rp", &form).await
+    token(app, client, &form).await
+}
+
+pub async fn refresh_as(app: &TestApp, client: &str, refresh_token: &str) -> Reply {
+    token(app, client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token)]).await
 }
 
 /// Redeems the code of `reply` and takes the tokens apart.

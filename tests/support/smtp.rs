@@ -48,6 +48,13 @@ pub struct Received {
     pub text: String,
 }
 
+impl Received {
+    /// Of eight digits.
+    pub fn code(&self) -> Option<&str> {
+        self.text.split_whitespace().find(|word| word.len() == 8 && word.bytes().all(|b| b.is_ascii_digit()))
+    }
+}
+
 impl SmtpServer {
     pub async fn start(manner: Manner) -> Self {
         Self::on(0, manner).await
