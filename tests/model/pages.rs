@@ -2,6 +2,7 @@
 
 use super::account::FRESH;
 use super::browser::Reply;
+use super::mail::Mailed;
 use super::operation::Acr;
 use super::operation::Button;
 use super::operation::Change;
@@ -34,6 +35,7 @@ pub struct Tab {
     /// What a passkey last answered here.
     pub answered: Option<Answered>,
     declined: bool,
+    pub mailed: Mailed,
     /// The application asks for consent (`prompt=consent`); when its person has given it.
     pub wants_consent: bool,
     consented: Option<i64>,
@@ -67,6 +69,7 @@ impl Tab {
             chosen: None,
             answered: None,
             declined: false,
+            mailed: Mailed::default(),
             wants_consent: false,
             consented: None,
             pages: Vec::new(),
@@ -127,10 +130,9 @@ impl World {
                 }
             }
             ("recovery", Some(person)) => {
-                // Each code is tried once more before the next one.
+                // In every other page a wrong one is tried before the right one: that of the last time, if there was one.
                 let before = self.people[person].failed.get(&Method::Recovery).copied().unwrap_or_default();
-                let again =
-                    with == With::OtherWay && before == 0 && !self.people[person].spent_codes.is_empty();
+                let again = with == With::OtherWay && before == 0 && tab % 2 == 0;
                 let (code, right) = self.recovery_code(person, if again { With::Spent } else { with });
                 // It is spent before the answer that follows from it is looked at.
                 if right {
@@ -159,7 +161,7 @@ impl World {
             ("enrol-totp", Some(person)) if with != With::Wrong => self.set_up_totp(tab, &page, person).await,
             ("enrol-passkey", Some(person)) if with != With::Wrong => {
                 self.strongest_was_shown(tab, person);
-                self.needs_no_mailbox(person);
+                self.mailbox_was_shown(tab, person);
                 let reply = self.browsers[browser].tap(&page, &mut self.people[person].phone).await;
                 let owner = &mut self.people[person];
                 owner.keys += 1;
@@ -167,7 +169,10 @@ impl World {
                 assert_ne!(reply.page(), "enrol-passkey", "a passkey is refused");
                 self.landed(tab, reply).await;
             }
-            ("mail-code", Some(_)) if with != With::Wrong => self.guess_mailed_code(tab, &page).await,
+            ("mail-code", Some(_)) if with != With::Wrong => {
+                let has_it = [With::Right, With::Passkey, With::OtherWay].contains(&with);
+                self.enter_mailed_code(tab, &page, has_it).await;
+            }
             ("recovery-codes", Some(person)) if with != With::Wrong => {
                 assert!(!self.people[person].factors.contains_key(&Method::Recovery), "there are codes");
                 let shown = page.body.split("<li><code>").skip(1);
@@ -185,7 +190,7 @@ impl World {
 
     async fn set_up_totp(&mut self, tab: usize, page: &Reply, person: usize) {
         self.strongest_was_shown(tab, person);
-        self.needs_no_mailbox(person);
+        self.mailbox_was_shown(tab, person);
         let shown = page.between("<code id=\"secret\" class=\"secret\">", "</code>");
         let secret = TotpSecret::from_bytes(base32(&shown));
         let code = secret.code_at(self.app.clock.now()).unwrap();
@@ -247,6 +252,7 @@ impl World {
         let this = &mut self.tabs[tab];
         if action == "other-account" && (page.page() == "login" || known && this.need.subject.is_none()) {
             (this.person, this.chosen, this.consented) = (None, None, None);
+            this.mailed = Mailed::default();
             this.proofs.clear();
         }
         self.landed(tab, reply).await;
@@ -283,7 +289,7 @@ impl World {
         }
         let reply = self.browsers[browser].choose(page, &self.people[who].user).await;
         match signed_in {
-            true => self.tabs[tab].person = Some(who),
+            true => (self.tabs[tab].person, self.tabs[tab].mailed) = (Some(who), Mailed::default()),
             false => self.tabs[tab].chosen = Some(who),
         }
         self.landed(tab, reply).await;
@@ -342,7 +348,7 @@ impl World {
             self.given.push((user, method, at));
             let this = &mut self.tabs[tab];
             if this.person != Some(user) {
-                this.consented = None;
+                (this.consented, this.mailed) = (None, Mailed::default());
             }
             this.person = Some(user);
             this.proofs.push(Proof { factor, at, tab });
@@ -388,6 +394,9 @@ impl World {
                     self.tabs[tab].proofs.clear();
                 }
                 self.page_is_right(tab, &reply);
+                if reply.page() == "mail-code" {
+                    self.is_mailed(tab, &reply).await;
+                }
                 self.tabs[tab].pages.push(reply);
             }
             (false, 429) => {}

@@ -36,6 +36,10 @@ pub struct Person {
     pub failed: BTreeMap<Method, u32>,
     /// A verified one, where mail is set up.
     pub has_address: bool,
+    /// How many came, and the page that the newest one is good in.
+    pub codes_mailed: usize,
+    pub newest_code_in: Option<usize>,
+    pub failed_mail_codes: u32,
     generations: u32,
 }
 
@@ -73,6 +77,9 @@ impl Person {
             spent_codes: Vec::new(),
             failed: BTreeMap::new(),
             has_address: false,
+            codes_mailed: 0,
+            newest_code_in: None,
+            failed_mail_codes: 0,
             generations: 0,
         };
         this.gets(Method::Pwd);

@@ -37,8 +37,8 @@ pub struct World {
     pub policy: &'static [Class],
     /// The floors of the second client are raised.
     pub raised: bool,
-    /// Refuses every mail, where there is one.
-    mailbox: Option<SmtpServer>,
+    pub mail: Mail,
+    pub mailbox: Option<SmtpServer>,
     pub people: Vec<Person>,
     pub browsers: Vec<Browser>,
     pub sessions: Vec<Session>,
@@ -46,7 +46,7 @@ pub struct World {
     pub grants: Vec<Grant>,
     /// Every right proof: who gave it, which, and when.
     pub given: Vec<(usize, Method, i64)>,
-    told: Arc<Mutex<Told>>,
+    pub told: Arc<Mutex<Told>>,
 }
 
 /// What happened in this world, and how often in all of them.
@@ -87,8 +87,20 @@ impl World {
         let browsers = (0..3).map(|_| Browser::new(&app)).collect();
         let (sessions, tabs, grants, given) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let raised = false;
-        let mut this =
-            Self { app, policy, raised, mailbox, people, browsers, sessions, tabs, grants, given, told };
+        let mut this = Self {
+            app,
+            policy,
+            raised,
+            mail,
+            mailbox,
+            people,
+            browsers,
+            sessions,
+            tabs,
+            grants,
+            given,
+            told,
+        };
         let wish = Wish {
             client: 0,
             prompt: None,

@@ -12,6 +12,7 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use url::Url;
 
 #[derive(Clone)]
@@ -43,7 +44,9 @@ impl Browser {
     }
 
     pub fn at(address: &str) -> Self {
-        let http = Client::builder().redirect(Policy::none()).build().unwrap();
+        // Like nginx: an idle connection is given up before the server does so, else a request may meet its end.
+        let idle = Duration::from_secs(5);
+        let http = Client::builder().redirect(Policy::none()).pool_idle_timeout(idle).build().unwrap();
         Self { http, address: address.to_owned(), cookie: None, source: None, clicks: false, language: None }
     }
 
