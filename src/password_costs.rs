@@ -33,8 +33,8 @@ pub async fn renew(app: &App, passwords: &Passwords, read: Credential, password:
         return;
     }
     let Ok(secret) = passwords.hash_anew(password, app.entropy.as_ref()).await else { return };
-    let id = read.id.clone();
-    match app.store.write(move |c| credentials::renew(c, &read, &secret)).await {
+    let (id, now) = (read.id.clone(), app.now());
+    match app.store.write(move |c| credentials::renew(c, &read, &secret, now)).await {
         Ok(renewed) => tracing::info!(credential = %id, renewed, "password.hashed_anew"),
         Err(why) => tracing::warn!(credential = %id, %why, "password.not_hashed_anew"),
     }

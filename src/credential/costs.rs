@@ -61,7 +61,7 @@ impl Costs {
         [self.present.clone()].into_iter().chain(others).collect()
     }
 
-    /// From now on passwords are stored at these, those that were set last first; `readable` says at which argon2 can compare.
+    /// From now on passwords are stored at these, those of the last settings first; `readable` says at which argon2 can compare.
     pub fn learn(&self, stored: Vec<Cost>, readable: impl Fn(&Cost) -> bool) {
         let others = stored.into_iter().filter(|cost| *cost != self.present);
         let (mut compared, mut given_up) = others.partition::<Vec<_>, _>(readable);

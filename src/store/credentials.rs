@@ -161,6 +161,7 @@ pub fn insert(c: &mut Conn, user: &UserId, credential: &Credential) -> QueryResu
             credentials::lookup.eq(key.map(|key| key.lookup.as_str())),
             credentials::label.eq(key.map(|key| key.label.as_str())),
             credentials::detail.eq(detail),
+            credentials::hashed_at.eq(credential.enrolled_at.micros()),
         ))
         .run(c)
         .map(drop)
@@ -250,16 +251,21 @@ pub fn set_password(c: &mut Conn, user: &UserId, new: &Credential) -> QueryResul
     let replaced = diesel::update(credentials::table)
         .filter(credentials::user_id.eq(user.as_str()))
         .filter(credentials::kind.eq(Kind::Password.as_str()))
-        .set((credentials::secret.eq(&new.secret), credentials::enrolled_at.eq(new.enrolled_at.micros())))
+        .set((
+            credentials::secret.eq(&new.secret),
+            credentials::enrolled_at.eq(new.enrolled_at.micros()),
+            credentials::hashed_at.eq(new.enrolled_at.micros()),
+        ))
         .run(c)?;
     if replaced > 0 { Ok(()) } else { insert(c, user, new) }
 }
 
 /// A password that was verified as `read`, hashed anew. It is the same password, so nothing that was shown with it goes; `false` if it is
 /// another one by now.
-pub fn renew(c: &mut Conn, read: &Credential, secret: &str) -> QueryResult<bool> {
+pub fn renew(c: &mut Conn, read: &Credential, secret: &str, now: Time) -> QueryResult<bool> {
     let same = credentials::id.eq(read.id.as_str()).and(credentials::secret.eq(&read.secret));
-    change(credentials::table, same, credentials::secret.eq(secret)).run(c).map(|rows| rows == 1)
+    let values = (credentials::secret.eq(secret), credentials::hashed_at.eq(now.micros()));
+    change(credentials::table, same, values).run(c).map(|rows| rows == 1)
 }
 
 /// Takes a factor away, with what was shown with it and what was granted for that; `false` if the user has no such factor. With the last

@@ -20,18 +20,19 @@ const COST: &str = "CASE WHEN kind = 'pwd' THEN rtrim(rtrim(rtrim(rtrim(secret, 
 /// More than any settings went through; beyond, the rest is not looked for.
 const MOST: usize = 32;
 
-/// Those at which passwords were set last, first.
+/// Those at which passwords were hashed last, first, which is the order of the settings. When a password was set says nothing: it is
+/// hashed anew at sign-ins.
 pub fn stored(c: &mut Conn) -> QueryResult<Vec<Cost>> {
     let mut found = Vec::new();
     let mut last = String::new();
     while found.len() < MOST {
         let next = credentials::table.filter(cost().gt(&last)).order(cost()).select(cost()).limit(1);
         let Some(next) = next.row::<Option<String>>(c)?.flatten() else { break };
-        let set = credentials::table.filter(cost().eq(&next)).select(max(credentials::enrolled_at));
-        found.push((set.row::<Option<i64>>(c)?.flatten(), next.clone()));
+        let hashed = credentials::table.filter(cost().eq(&next)).select(max(credentials::hashed_at));
+        found.push((hashed.row::<Option<i64>>(c)?.flatten(), next.clone()));
         last = next;
     }
-    found.sort_by_key(|(set, _)| Reverse(*set));
+    found.sort_by_key(|(hashed, _)| Reverse(*hashed));
     Ok(found.into_iter().map(|(_, cost)| Cost::from_stored(cost)).collect())
 }
 

@@ -36,6 +36,7 @@ table! {
         label -> Nullable<Text>,
         detail -> Nullable<Text>,
         last_used_at -> Nullable<BigInt>,
+        hashed_at -> BigInt,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::app::TestUser;
 use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::databases;
+use crate::database::postgresql;
 use crate::logs;
 use crate::relying_party::Request;
 use std::collections::BTreeMap;
@@ -20,9 +21,10 @@ async fn stored_at(app: &TestApp, user: &TestUser, memory_kib: u32, age: i64) ->
     let then = Passwords::new(cost, 1, &SystemEntropy).unwrap();
     let hash = then.hash_anew(PASSWORD, &SystemEntropy).await.unwrap();
     app.sql(&format!(
-        "UPDATE credentials SET secret = '{hash}', enrolled_at = enrolled_at - {} WHERE user_id = '{}'",
-        age * 1_000_000,
-        user.id
+        "UPDATE credentials SET secret = '{hash}', enrolled_at = enrolled_at - {age}, hashed_at = enrolled_at - {age} \
+         WHERE user_id = '{}'",
+        user.id,
+        age = age * 1_000_000,
     ));
     hash
 }
@@ -117,6 +119,27 @@ async fn a_try_is_the_same_work_for_every_name_while_passwords_of_other_costs_ar
             assert_eq!(done, BTreeMap::from([("$argon2id$v=19$m=8,t=1,p=1".into(), 1)]), "{name}");
         }
     }
+}
+
+#[tokio::test]
+async fn of_the_costs_of_before_those_of_the_last_two_settings_are_compared_however_old_their_passwords_are()
+{
+    let of = |memory: u32| format!("[argon2]\nmemory_kib = {memory}\niterations = 1");
+    let first = TestApp::on(postgresql(), &of(16)).await;
+    first.user("active").await;
+    first.user("zoe").await;
+    first.clock.advance(60);
+    let second = first.beside_with(&of(24));
+    assert_eq!(tried(&second, "active", PASSWORD).await.outcome(), "code");
+    first.clock.advance(60);
+    let third = first.beside_with(&of(32));
+    third.user("yan").await;
+    first.clock.advance(60);
+    let fourth = first.beside_with(&of(40));
+    stepgate::password_costs::look(&fourth.app).await.unwrap();
+    // Of two settings ago, and of three.
+    assert_eq!(tried(&fourth, "active", PASSWORD).await.outcome(), "code");
+    assert_eq!(tried(&fourth, "zoe", PASSWORD).await.outcome(), "login");
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ impl World {
             ("recovery", Some(person)) => {
                 // In every other page a wrong one is tried before the right one: that of the last time, if there was one.
                 let before = self.people[person].failed.get(&Method::Recovery).copied().unwrap_or_default();
-                let again = with == With::OtherWay && before == 0 && tab % 2 == 0;
+                let again = with == With::OtherWay && before == 0 && tab.is_multiple_of(2);
                 let (code, right) = self.recovery_code(person, if again { With::Spent } else { with });
                 // It is spent before the answer that follows from it is looked at.
                 if right {

@@ -23,6 +23,7 @@ const KEPT: &[(&str, &str)] = &[
     ("00000000000014_passwords", "a2c1a9bfc169e8a4"),
     ("00000000000016_whose_interactions", "8cc9da389db0b1f3"),
     ("00000000000017_paces", "8f9f728bb1b41a4d"),
+    ("00000000000018_hashed_at", "d759fbba77aae47f"),
 ];
 
 #[test]
