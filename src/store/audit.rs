@@ -184,6 +184,13 @@ impl Entry {
     }
 }
 
+impl What {
+    /// What is done so often in an hour, and no more, wherever it is done ([`pace`](super::pace)).
+    const fn is_paced(self) -> bool {
+        matches!(self, Self::Authorization | Self::CodeRedeemed | Self::TokenRefreshed)
+    }
+}
+
 impl Actor<'_> {
     const fn as_str(self) -> &'static str {
         match self {
@@ -195,15 +202,16 @@ impl Actor<'_> {
     }
 }
 
-/// What is refused over and over costs whoever asks for it nothing: of one person, or client, or network, so many lines of a kind are
-/// kept an hour, then one that says so, and the rest is in log and metrics only.
+/// What is refused over and over costs whoever asks for it nothing, and what is done over and over little: of one person, or client, or
+/// network, so many lines of a kind are kept an hour, then one that says so, and the rest is in log and metrics only.
 const MOST_REFUSALS: i64 = 100;
+const MOST_DONE: i64 = 1_000;
 const LEFT_OUT: &str = "there were more in this hour, which are left out";
 
 pub fn append(c: &mut Conn, entry: &Entry) -> QueryResult<()> {
     match place(c, entry)? {
         Place::Kept => insert(c, entry),
-        Place::Last => insert(c, &entry.clone().refused(LEFT_OUT)),
+        Place::Last => insert(c, &entry.clone().because(LEFT_OUT)),
         Place::LeftOut => Ok(()),
     }
 }
@@ -216,12 +224,14 @@ enum Place {
 
 fn place(c: &mut Conn, entry: &Entry) -> QueryResult<Place> {
     let about = [&entry.user, &entry.client, &entry.source].into_iter().flatten().next();
-    let bounded = entry.refused && entry.by_request;
+    let bounded = entry.by_request && (entry.refused || !entry.what.is_paced());
     let (Some(about), true) = (about, bounded) else { return Ok(Place::Kept) };
+    let (most, outcome) = if entry.refused { (MOST_REFUSALS, "") } else { (MOST_DONE, " done") };
     let (hour, what) = (Seconds::hours(1), entry.what.as_str());
-    let key = format!("audit {about} {what} {}", entry.at.unix_seconds().div_euclid(i64::from(hour.0)));
-    Ok(match throttles::take_one(c, &key, MOST_REFUSALS, entry.at.plus(hour))? {
-        Some(taken) if taken <= MOST_REFUSALS => Place::Kept,
+    let hours = entry.at.unix_seconds().div_euclid(i64::from(hour.0));
+    let key = format!("audit {about} {what}{outcome} {hours}");
+    Ok(match throttles::take_one(c, &key, most, entry.at.plus(hour))? {
+        Some(taken) if taken <= most => Place::Kept,
         Some(_) => Place::Last,
         None => Place::LeftOut,
     })

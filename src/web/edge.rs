@@ -1,5 +1,6 @@
 //! The edge: a request's id and its one line in the log, the headers of every answer, and where it came from.
 
+use super::hop;
 use super::hop::Hop;
 use super::respond;
 use super::respond::RequestId;
@@ -150,17 +151,25 @@ pub fn source(app: &App, request: &HttpRequest) -> String {
     let Some(peer) = request.peer_addr().map(|peer| peer.ip()) else { return "unknown".into() };
     match address(app, request, peer) {
         Hop::Read(address) => network(address),
-        Hop::Unreadable(unreadable) => {
+        Hop::Unreadable => {
             if !app.unreadable_hop.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
                     %peer,
                     "X-Forwarded-For of a trusted proxy names no address; let the proxy write the address of the client"
                 );
             }
-            unreadable.source()
+            // The same for the whole of this request.
+            let mut own = request.extensions_mut();
+            if own.get::<Nameless>().is_none() {
+                own.insert(Nameless(hop::nameless(app.entropy.as_ref())));
+            }
+            own.get::<Nameless>().map(|Nameless(source)| source.clone()).unwrap_or_default()
         }
     }
 }
+
+/// Stands for the source of a request.
+struct Nameless(String);
 
 fn address(app: &App, request: &HttpRequest, peer: IpAddr) -> Hop {
     let mut chain = Vec::new();
@@ -193,7 +202,7 @@ fn client_address(trusted: &[IpNet], peer: IpAddr, chain: &[Hop]) -> Hop {
         }
         source = match hop {
             Hop::Read(address) => *address,
-            Hop::Unreadable(_) => return hop.clone(),
+            Hop::Unreadable => return *hop,
         };
     }
     Hop::Read(source)
@@ -245,7 +254,7 @@ mod tests {
         let chain = chain.iter().map(|hop| Hop::parse(hop)).collect::<Vec<_>>();
         match client_address(&trusted, peer.parse().unwrap(), &chain) {
             Hop::Read(address) => network(address),
-            Hop::Unreadable(_) => "unreadable".into(),
+            Hop::Unreadable => "unreadable".into(),
         }
     }
 
