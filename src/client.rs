@@ -48,8 +48,9 @@ pub struct AuthenticatedClient {
 
 #[derive(Debug, Error)]
 pub enum ClientError {
-    #[error("{0}")]
-    Fault(Fault),
+    /// What the client is told, and what the log is.
+    #[error("{0} [{1}]")]
+    Fault(Fault, &'static str),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -150,19 +151,20 @@ pub async fn authenticate(
     caller: Caller<'_>,
     parameters: &Parameters,
 ) -> Result<AuthenticatedClient, ClientError> {
-    let presented = presented(caller.authorization, parameters).map_err(ClientError::Fault)?;
+    let presented = presented(caller.authorization, parameters)
+        .map_err(|fault| ClientError::Fault(fault, "client authentication"))?;
     let known = find(app, &presented.id).await?;
-    let refused = || ClientError::Fault(invalid_client());
-    let client = known.ok_or_else(refused)?;
+    let refused = |reason| ClientError::Fault(invalid_client(), reason);
+    let client = known.ok_or_else(|| refused("client unknown or disabled"))?;
     match &presented.proof {
         Proof::Assertion(assertion) => {
-            let once = asserted(&app.config.issuer, app.now(), &client, assertion).ok_or_else(refused)?;
+            let once = asserted(&app.config.issuer, app.now(), &client, assertion).map_err(refused)?;
             if !app.store.write(move |c| replays::first(c, &once.jti, once.until)).await? {
-                return Err(refused());
+                return Err(refused("client assertion used before"));
             }
         }
         proof if is_proved(&client, proof) => {}
-        _ => return Err(refused()),
+        _ => return Err(refused("client secret or method differs")),
     }
     Ok(AuthenticatedClient { client, source: caller.source })
 }
@@ -178,13 +180,14 @@ fn is_proved(client: &Client, proof: &Proof) -> bool {
     }
 }
 
-/// RFC 7523 §3: about this client, for this server, for minutes, under a key that the client registered.
-pub fn asserted(issuer: &Issuer, now: Time, client: &Client, assertion: &str) -> Option<Once> {
+/// RFC 7523 §3: about this client, for this server, for minutes, under a key that the client registered; else why it is not.
+pub fn asserted(issuer: &Issuer, now: Time, client: &Client, assertion: &str) -> Result<Once, &'static str> {
     let metadata = &client.metadata;
-    if metadata.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt {
-        return None;
-    }
-    let claims = verify(metadata.jwks.as_ref()?, metadata.token_endpoint_auth_signing_alg, assertion)?;
+    let jwks =
+        metadata.jwks.as_ref().filter(|_| metadata.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt);
+    let jwks = jwks.ok_or("client secret or method differs")?;
+    let claims = verify(jwks, metadata.token_endpoint_auth_signing_alg, assertion)
+        .ok_or("client assertion: signature, key or alg")?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let about_itself = [text("iss"), text("sub")].iter().all(|id| *id == Some(client.id.as_str()));
     let for_us = claims.get("aud").and_then(only_one).is_some_and(|aud| match metadata.assertion_audience {
@@ -193,14 +196,21 @@ pub fn asserted(issuer: &Issuer, now: Time, client: &Client, assertion: &str) ->
     });
     let now = now.unix_seconds();
     let time = |name: &str| claims.get(name).map(|value| value.as_f64().map(|seconds| seconds as i64));
-    let exp = time("exp")??;
-    let timely = exp > now && exp <= now + LONGEST_ASSERTION;
     let begun = |name| time(name).is_none_or(|at| at.is_some_and(|at| at <= now + SKEW));
-    let jti = text("jti").filter(|jti| !jti.is_empty())?;
-    (about_itself && for_us && timely && begun("nbf") && begun("iat")).then(|| Once {
-        jti: Secret::presented(&format!("assertion {} {jti}", client.id)).hash(),
-        until: Time::from_unix_seconds(exp + SKEW),
-    })
+    if !about_itself {
+        return Err("client assertion: iss or sub");
+    }
+    if !for_us {
+        return Err("client assertion: aud");
+    }
+    let timely = |exp: &i64| *exp > now && *exp <= now + LONGEST_ASSERTION;
+    let exp = time("exp").flatten().filter(timely).ok_or("client assertion: exp")?;
+    if !begun("nbf") || !begun("iat") {
+        return Err("client assertion: nbf or iat");
+    }
+    let jti = text("jti").filter(|jti| !jti.is_empty()).ok_or("client assertion: jti")?;
+    let jti = Secret::presented(&format!("assertion {} {jti}", client.id)).hash();
+    Ok(Once { jti, until: Time::from_unix_seconds(exp + SKEW) })
 }
 
 /// A string, or a list of one: a longer one names another server, where the assertion would be good too.

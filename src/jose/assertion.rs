@@ -27,6 +27,9 @@ pub fn check_keys(jwks: &Value) -> Result<(), String> {
         if PRIVATE.iter().any(|member| key.contains_key(*member)) {
             return bad("holds a private key; register the public one, and make a new pair");
         }
+        if key.contains_key("x5u") {
+            return bad("points to a certificate elsewhere (x5u), and nothing is fetched; leave that out");
+        }
         if text(key, "use").is_some_and(|usage| usage != "sig") {
             return bad("is not for signatures (use)");
         }

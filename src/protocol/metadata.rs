@@ -3,7 +3,6 @@
 use super::list::TokenList;
 use super::list::is_token;
 use super::redirect_uri::RedirectUri;
-use super::redirect_uri::is_executable;
 use super::redirect_uri::is_on_the_web;
 use super::redirect_uri::is_web_address;
 use crate::base::time::Seconds;
@@ -280,8 +279,8 @@ impl ClientMetadata {
         };
         // RFC 8707 §2: an absolute URI without a fragment.
         match Url::parse(resource) {
-            Ok(url) if is_executable(url.scheme()) => Err(format!(
-                "resource: {resource:?} is something that a browser runs or opens; write https://host or a urn"
+            Ok(url) if !is_on_the_web(url.scheme()) && !is_name(url.scheme()) => Err(format!(
+                "resource: {resource:?} may be something that a browser runs or opens; write https://host, a urn, or api://name"
             )),
             Ok(url) if is_on_the_web(url.scheme()) && !is_web_address(resource) => {
                 Err(format!("resource: {resource:?} is not written out; write https://host/path"))
@@ -290,6 +289,11 @@ impl ClientMetadata {
             _ => Err(format!("resource: {resource:?} is not an absolute URI without fragment (RFC 8707 §2)")),
         }
     }
+}
+
+/// Of what is only a name. Any other may be the one of a program that is installed somewhere.
+fn is_name(scheme: &str) -> bool {
+    ["urn", "api", "tag", "did", "spiffe"].contains(&scheme)
 }
 
 /// One, as it is written in an envelope (RFC 5321 §4.1.2), without quotes.
@@ -387,7 +391,9 @@ mod tests {
                 assert!(parse(with(member, json!(value))).is_ok(), "{value}");
             }
         }
-        for value in bad.iter().chain(&["https:rp.test", "https:///x", "https://rp.test/a b"]) {
+        let opened = ["chrome://settings", "ms-msdt:/id", "search-ms:q", "app://x"];
+        for value in bad.iter().chain(&opened).chain(&["https:rp.test", "https:///x", "https://rp.test/a b"])
+        {
             let error = parse(with("resource", json!(value))).unwrap_err();
             assert!(error.starts_with("resource: "), "{value}: {error}");
         }

@@ -207,7 +207,7 @@ impl ReturnAddress {
 
     /// Loopback or a private scheme: whatever runs on the device may be who listens there (RFC 8252 §8.6).
     pub fn is_on_the_device(&self) -> bool {
-        !self.uri.starts_with("https://")
+        !self.uri.starts_with("https://") || Url::parse(&self.uri).is_ok_and(|url| is_loopback(&url))
     }
 
     /// The host that a person may recognise.

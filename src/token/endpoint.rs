@@ -118,9 +118,7 @@ impl From<Fault> for TokenError {
 impl From<ClientError> for TokenError {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Fault(fault) => {
-                Self::Fault { fault, reason: "client authentication", recorded: false }
-            }
+            ClientError::Fault(fault, reason) => Self::Fault { fault, reason, recorded: false },
             ClientError::Store(error) => Self::Store(error),
         }
     }

@@ -6,6 +6,7 @@ use crate::app::TestApp;
 use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::databases;
+use crate::logs;
 use futures_util::future::join_all;
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::ec::EcCurve;
@@ -124,6 +125,7 @@ async fn an_assertion_counts_once_in_any_process_and_after_a_restart() {
 
 #[tokio::test]
 async fn an_assertion_is_for_this_server_of_this_client_and_for_minutes() {
+    logs::record();
     let app = TestApp::spawn().await;
     let client = Client::new("ES256");
     client.register(&app, "c").await;
@@ -162,6 +164,10 @@ async fn an_assertion_is_for_this_server_of_this_client_and_for_minutes() {
         };
         let reply = present(&app, &client.sign(&claims), &[]).await;
         assert_eq!(outcome(&reply), (401, "invalid_client".into()), "{name}: {value}");
+        // Which member it was is for the administrator alone.
+        let said = logs::of_request(reply.header("x-request-id")).join("\n");
+        let named = if name == "sub" { "client authentication" } else { name };
+        assert!(said.contains("reason=\"client a") && said.contains(named), "{said}");
     }
     let mut ahead = claims(&app, "c", "ahead");
     ahead["iat"] = json!(now + 5);

@@ -21,6 +21,9 @@ const DEVICE: [&str; 4] =
 const REGISTERED: [&str; 5] =
     [PRIVATE, CLAIMED, "http://127.0.0.1/cb", "http://[::1]/cb", "http://localhost/cb"];
 
+/// Of web applications, which somebody has on their own machine.
+const WEB: [&str; 3] = ["http://localhost:8081/cb", "https://localhost:8082/cb", "https://127.0.0.1:4443/cb"];
+
 /// With `app`, a public application of devices, and `kept`, one that has a secret all the same.
 async fn servers() -> Vec<TestApp> {
     let mut servers = Vec::new();
@@ -38,8 +41,7 @@ async fn servers() -> Vec<TestApp> {
         let asks = json!({"token_endpoint_auth_method": "none", "skip_consent": false});
         app.client("asks", with(asks)).await;
         // Nothing but its address says that it is on a device.
-        let web =
-            json!({"token_endpoint_auth_method": "none", "redirect_uris": ["http://localhost:8081/cb"]});
+        let web = json!({"token_endpoint_auth_method": "none", "redirect_uris": WEB});
         app.client("web", web).await;
         servers.push(app);
     }
@@ -64,7 +66,7 @@ async fn a_public_application_of_a_device_gets_no_code_without_a_page() {
     for app in servers().await {
         let ada = app.user("ada").await;
         let mut browser = Browser::signed_in(&app, &ada).await;
-        let addresses = DEVICE.iter().map(|uri| ("app", *uri)).chain([("web", "http://localhost:8081/cb")]);
+        let addresses = DEVICE.iter().map(|uri| ("app", *uri)).chain(WEB.iter().map(|uri| ("web", *uri)));
         for (client, uri) in addresses {
             for _ in 0..2 {
                 let silent = answer(&browser.open(&silently(&request(client, uri))).await, uri);
