@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::assurance::Decision;
 use crate::assurance::SessionView;
 use crate::assurance::decide;
+use crate::assurance::guard::Guard;
 use crate::assurance::need::Need;
 use crate::base::id::CredentialId;
 use crate::base::id::InteractionId;
@@ -225,8 +226,13 @@ async fn task(app: &App, user: &UserId, wish: &Wish) -> Result<Option<Task>, Beg
         | Wish::Rename { .. }
         | Wish::Remove { .. } => account,
     };
-    let demand = task.demand(&account, None, Door::Account, None);
-    demand.map(|_| Some(task)).ok_or(BeginError::NothingToProveWith)
+    let is_possible = match &task {
+        Task::Replace { .. } => Guard::is_replacement_possible(&account),
+        Task::Enrol(_) | Task::RecoveryCodes | Task::NewPassword | Task::Rename | Task::Remove => {
+            task.demand(&account, None, Door::Account, None).is_some()
+        }
+    };
+    if is_possible { Ok(Some(task)) } else { Err(BeginError::NothingToProveWith) }
 }
 
 /// Of a factor that the user has, and only where its owner can be told, who may not be the one who asks.

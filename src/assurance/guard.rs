@@ -95,14 +95,16 @@ impl Guard {
     }
 
     /// What is left to somebody who has lost a factor: the password, with a recovery code or a code of an authenticator app, both in this
-    /// interaction. `account` is without the lost factor; `None` if nothing is left that would do.
-    pub fn of_replacement(account: &Account, interaction: Option<InteractionId>) -> Option<Self> {
-        let is_possible =
-            account.has(Method::Pwd) && (account.has(Method::Recovery) || account.has(Method::Otp));
+    /// interaction. `account` is without the lost factor. The code that was shown may have been the last one.
+    pub fn of_replacement(account: &Account, interaction: Option<InteractionId>) -> Self {
         let beside_the_password = |method| vec![proof(Method::Pwd), proof(method)];
         let combinations = [Method::Recovery, Method::Otp].map(beside_the_password).to_vec();
-        let need = Need { anew: true, interaction, ..Need::default() };
-        is_possible.then(|| Self::new(account, combinations, need))
+        Self::new(account, combinations, Need { anew: true, interaction, ..Need::default() })
+    }
+
+    /// Whether an account without the lost factor could show that.
+    pub fn is_replacement_possible(account: &Account) -> bool {
+        account.has(Method::Pwd) && (account.has(Method::Recovery) || account.has(Method::Otp))
     }
 
     fn new(account: &Account, combinations: Vec<Vec<Proof>>, need: Need) -> Self {
@@ -187,7 +189,7 @@ mod tests {
             (&["otp", "recovery"], false),
             (&["passkey", "recovery"], false),
         ] {
-            assert_eq!(Guard::of_replacement(&account(kinds), None).is_some(), is_possible, "{kinds:?}");
+            assert_eq!(Guard::is_replacement_possible(&account(kinds)), is_possible, "{kinds:?}");
         }
     }
 }

@@ -11,7 +11,9 @@ use crate::protocol::standard_claims;
 use crate::protocol::standard_claims::GROUPS;
 use crate::store::audit;
 use crate::store::audit::What;
+use crate::store::interactions;
 use crate::store::lost;
+use crate::store::mail_codes;
 use crate::store::users;
 use crate::store::users::Added;
 use anyhow::bail;
@@ -66,10 +68,16 @@ pub async fn update(app: &App, update: Update) -> anyhow::Result<Said> {
         if let Some(address) = &address {
             let before = users::addresses(c, &id)?;
             // Told to the old address as well: whoever reads that one may know better.
-            let letter = letter.filter(|_| !before.is_empty() && before != [address.as_str()]);
+            let is_another = !before.is_empty() && before != [address.as_str()];
+            let letter = letter.filter(|_| is_another);
             letter.iter().try_for_each(|letter| letter.post(c))?;
             if users::replace_email(c, &id, address, now)? == Added::NameTaken {
                 return lost();
+            }
+            if is_another {
+                // Attack: a code that the old mailbox was sent opens what the new one is not asked for.
+                interactions::finish_all(c, &id, now)?;
+                mail_codes::forget(c, &id)?;
             }
             letter.iter().try_for_each(|letter| letter.post(c))?;
         }

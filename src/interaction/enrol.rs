@@ -303,7 +303,7 @@ pub async fn keep_codes(app: &App, on: &Interaction, person: &Person) -> Changed
     let set = Credential::new(CredentialId::generate(entropy, now), Kind::Recovery, String::new(), now);
     let entry = on.entry(app, person, What::RecoveryCodesMade);
     let letter = Letter::about(app, on, person, told::What::Added(Kind::Recovery));
-    let settled = on.progress.with(|theirs| theirs.codes_settled = true);
+    let settled = on.progress.with(|theirs| theirs.codes_at = Some(now));
     let progress = Progress { notice: None, ..settled }.resting()?;
     let (row, user, expires_at) = (on.row.clone(), person.user.clone(), on.expires_at(app, now));
     let demanded = Demanded::of(app, on, &person.user, Task::RecoveryCodes);

@@ -92,7 +92,9 @@ pub const MOST_WRONG_PASSWORDS: u32 = 10;
 pub const MOST_WRONG_CODES: u32 = 5;
 
 pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, now: Time) -> Next {
-    let aged = Aged::since(ask, progress, at.events);
+    let said_here = progress.theirs.approved_at.is_some();
+    let unapproved = ask.approval.as_ref().is_some_and(|a| a.is_open(at.remembered, said_here));
+    let (shown, aged) = (at.events, Aged::since(ask, progress, at.events, unapproved));
     let (need, at) = (aged.need.as_ref().unwrap_or(&ask.need), &Stand { events: &aged.events, ..*at });
     let view = progress.person().map(|person| SessionView { user: &person.user, events: at.events });
     let demand = match (&ask.task, at.account) {
@@ -106,8 +108,6 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
         (Some(demand), Some(account)) => demand.guard.decide(view.as_ref(), account, now),
         _ => decide(need, view.as_ref(), at.account, policy, now),
     };
-    let said_here = progress.theirs.approved_at.is_some();
-    let unapproved = ask.approval.as_ref().is_some_and(|a| a.is_open(at.remembered, said_here));
     if progress.theirs.refused {
         return Next::End(Fault::new(ErrorCode::AccessDenied, "The user did not approve the application."));
     }
@@ -127,7 +127,8 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
     }
     match (decided, progress.person()) {
         (Decision::Satisfied(assurance), Some(person)) => {
-            let open = open_task(ask, progress, person, at, demand.as_ref());
+            let takes_codes = || takes_codes(ask, progress, &Stand { events: shown, ..*at }, now);
+            let open = open_task(ask, progress, person, at, demand.as_ref(), takes_codes);
             open.unwrap_or_else(|| satisfied(assurance, person, ask, progress, unapproved))
         }
         (Decision::Satisfied(assurance), None) => Next::Answer(assurance),
@@ -144,9 +145,9 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
     }
 }
 
-/// A proof that was given here counts however old it is. It does so no longer once somebody has read the page of consent after it:
-/// who asked for a proof of the last minute is not answered with one of before that (OIDC Core §3.1.2.1). What is given after the
-/// consent is the last thing that they do, so that nobody is asked a third time.
+/// A proof that was given here counts however old it is. It does so no longer once somebody has read a page after it, that of consent or
+/// that of recovery codes: who asked for a proof of the last minute is not answered with one of before that (OIDC Core §3.1.2.1). What is
+/// given after the last such page is the last thing that they do, so that nobody is asked a third time.
 struct Aged<'a> {
     events: Cow<'a, [Event]>,
     /// Of what has aged, once there is something.
@@ -154,19 +155,20 @@ struct Aged<'a> {
 }
 
 impl<'a> Aged<'a> {
-    fn since(ask: &Ask, progress: &Progress, events: &'a [Event]) -> Self {
+    fn since(ask: &Ask, progress: &Progress, events: &'a [Event], unapproved: bool) -> Self {
         let unaged = Self { events: Cow::Borrowed(events), need: None };
-        let (Some(consent), Some(here)) = (progress.theirs.approved_at, &ask.need.interaction) else {
-            return unaged;
-        };
-        let before = |event: &Event| event.interaction == *here && event.at < consent;
+        let read = progress.theirs.approved_at.max(progress.theirs.codes_at);
+        // Consent is still to be read; and what somebody came for by themself is done.
+        let read = read.filter(|_| !unapproved && ask.task.is_none());
+        let (Some(read), Some(here)) = (read, &ask.need.interaction) else { return unaged };
+        let before = |event: &Event| event.interaction == *here && event.at < read;
         if !events.iter().any(before) {
             return unaged;
         }
         // Still of this interaction, where that is asked for, and of nothing but their age otherwise.
         let counts = |event: &&Event| !ask.need.anew || event.interaction == *here;
         let aged = |event: &Event| match before(event) {
-            true => Event { interaction: InteractionId::from_text("before the consent"), ..event.clone() },
+            true => Event { interaction: InteractionId::from_text("before that page"), ..event.clone() },
             false => event.clone(),
         };
         let events = events.iter().filter(counts).map(aged).collect();
@@ -231,6 +233,7 @@ fn open_task(
     person: &Person,
     at: &Stand,
     demand: Option<&Demand>,
+    takes_codes: impl FnOnce() -> bool,
 ) -> Option<Next> {
     let codes = || Next::OfferCodes(person.clone());
     let theirs = &progress.theirs;
@@ -238,16 +241,30 @@ fn open_task(
         Some(Task::Enrol(what) | Task::Replace { with: what, .. }) if theirs.enrolled.is_none() => {
             Some(Next::Enrol { person: person.clone(), what: *what, others: Vec::new() })
         }
-        Some(Task::RecoveryCodes) if !theirs.codes_settled => Some(codes()),
-        Some(Task::NewPassword) if theirs.new_password.is_none() => Some(Next::NewPassword(person.clone())),
+        Some(Task::RecoveryCodes) if theirs.codes_at.is_none() => Some(codes()),
+        // An address may have been verified since it was typed.
+        Some(Task::NewPassword)
+            if theirs.new_password.is_none() || wants_mailed_code(demand, progress, at) =>
+        {
+            Some(Next::NewPassword(person.clone()))
+        }
         _ => None,
     };
     if let Some(open) = open {
         return Some(after_the_mailed_code(open, person, progress, at, demand));
     }
-    let has_codes = at.account.is_some_and(|account| account.has(Method::Recovery));
-    let waits = ask.lost().is_some();
-    (theirs.enrolled.is_some() && !waits && !theirs.codes_settled && !has_codes).then(codes)
+    let offered = theirs.enrolled.is_some() && ask.lost().is_none() && theirs.codes_at.is_none();
+    (offered && takes_codes()).then(codes)
+}
+
+/// Whether recovery codes that are offered would be taken: there are none, and what they demand is met as things are.
+fn takes_codes(ask: &Ask, progress: &Progress, at: &Stand, now: Time) -> bool {
+    let Some(account) = at.account.filter(|account| !account.has(Method::Recovery)) else { return false };
+    let door = if ask.task.is_some() { Door::Account } else { Door::StepUp };
+    let Some(demand) = demand(&Task::RecoveryCodes, door, account, ask, progress) else { return false };
+    let view = progress.person().map(|person| SessionView { user: &person.user, events: at.events });
+    matches!(demand.guard.decide(view.as_ref(), account, now), Decision::Satisfied(_))
+        && !wants_mailed_code(Some(&demand), progress, at)
 }
 
 /// Who adds a factor has to have the mailbox too (attack: a thief of the password, or of an open session).
@@ -258,11 +275,11 @@ fn after_the_mailed_code(
     at: &Stand,
     demand: Option<&Demand>,
 ) -> Next {
-    let is_wanted = demand.is_some_and(|demand| demand.mailed_code);
-    if is_wanted && at.mails_codes && !progress.theirs.mail_confirmed {
-        return Next::ConfirmMail(person.clone());
-    }
-    then
+    if wants_mailed_code(demand, progress, at) { Next::ConfirmMail(person.clone()) } else { then }
+}
+
+fn wants_mailed_code(demand: Option<&Demand>, progress: &Progress, at: &Stand) -> bool {
+    demand.is_some_and(|demand| demand.mailed_code) && at.mails_codes && !progress.theirs.mail_confirmed
 }
 
 fn demand(task: &Task, door: Door, account: &Account, ask: &Ask, progress: &Progress) -> Option<Demand> {
@@ -338,6 +355,7 @@ mod tests {
     use crate::base::id::EventId;
     use crate::base::id::UserId;
     use crate::base::time::Seconds;
+    use crate::interaction::progress::Theirs;
 
     const NOW: Time = Time::from_unix_seconds(1_800_000_000);
 
@@ -374,10 +392,16 @@ mod tests {
 
     /// The age of the answer, or that the password is asked for.
     fn said(ask: &Ask, consent: Option<u32>, events: &[(&str, u32)]) -> Option<u32> {
+        let read = consent.map(|ago| NOW.minus(Seconds(ago)));
+        let by_consent = said_after(ask, events, |theirs| theirs.approved_at = read);
+        let by_codes = said_after(ask, events, |theirs| theirs.codes_at = read);
+        assert_eq!(by_consent, by_codes);
+        by_consent
+    }
+
+    fn said_after(ask: &Ask, events: &[(&str, u32)], read: impl FnOnce(&mut Theirs)) -> Option<u32> {
         let ada = Person { user: UserId::from_text("ada"), username: "ada".into() };
-        let progress = Progress::about(Some(ada)).with(|theirs| {
-            theirs.approved_at = consent.map(|ago| NOW.minus(Seconds(ago)));
-        });
+        let progress = Progress::about(Some(ada)).with(read);
         let events = events.iter().map(shown).collect::<Vec<_>>();
         let factor = Factor {
             credential: CredentialId::from_text("pwd"),
@@ -412,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_of_before_the_consent_is_as_old_as_it_is_and_one_of_after_it_is_the_last_word() {
+    fn a_proof_of_before_a_page_that_was_read_is_as_old_as_it_is_and_one_of_after_it_is_the_last_word() {
         for (max_age, anew, consent, events, expected) in [
             (Some(2), false, None, &[("here", 6)][..], Some(6)),
             (Some(2), false, Some(1), &[("here", 6)], None),

@@ -61,8 +61,8 @@ pub struct Theirs {
     pub acted: bool,
     /// The factor that was set up here, or the replacement that waits.
     pub enrolled: Option<CredentialId>,
-    /// Recovery codes were kept, or not wanted.
-    pub codes_settled: bool,
+    /// When recovery codes were kept, or not wanted.
+    pub codes_at: Option<Time>,
     /// The PHC string of a password that takes the place of the old one with the answer.
     pub new_password: Option<String>,
     /// How many codes were mailed, and whether the last one came back.
@@ -273,7 +273,7 @@ mod tests {
             theirs.approved_at = Some(Time::from_unix_seconds(1));
             theirs.refused = true;
             theirs.enrolled = Some(CredentialId::from_text("new"));
-            theirs.codes_settled = true;
+            theirs.codes_at = Some(Time::from_unix_seconds(1));
             theirs.new_password = Some("a hash".into());
             theirs.mailed = 3;
             theirs.mail_confirmed = true;

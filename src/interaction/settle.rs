@@ -45,7 +45,7 @@ struct Ledger {
     user: UserId,
     session: SessionId,
     is_new: bool,
-    /// By what somebody came for, where that changes their factors.
+    /// By what somebody came for, where what follows does it: what they set up on a page is done.
     demanded: Option<Demanded>,
     ground: Ground,
     proofs: Vec<Event>,
@@ -128,7 +128,8 @@ impl Ledger {
             entry.aal(aal::of_session(&interaction.events(), &app.config.policy, now), account)
         });
         let (browser, user) = (interaction.browser.id.clone(), person.user.clone());
-        let demanded = interaction.ask.task.clone().map(|task| Demanded::of(app, interaction, &user, task));
+        let task = interaction.ask.task.clone().filter(|_| changes == Changes::Factors);
+        let demanded = task.map(|task| Demanded::of(app, interaction, &user, task));
         let ground = Ground::of(interaction, &user);
         let ledger =
             Self { browser, user, session, is_new, demanded, ground, proofs, secret, entry, life, now };

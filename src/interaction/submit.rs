@@ -197,7 +197,7 @@ async fn act<'a>(
         ("continue", Next::Continue(_)) => approval::go_on(app, interaction).await?,
         ("continue", Next::Approve(person)) => approval::approve(app, interaction, &person).await?,
         ("decline", Next::OfferCodes(_)) => {
-            save(app, interaction, progress.with(|theirs| theirs.codes_settled = true)).await?;
+            save(app, interaction, progress.with(|theirs| theirs.codes_at = Some(app.now()))).await?;
         }
         ("decline", _) => save(app, interaction, progress.with(|theirs| theirs.declined = true)).await?,
         ("other-account", Next::Select) => {

@@ -70,7 +70,7 @@ impl Task {
             // The first password is one factor more.
             Self::NewPassword => (highest(interaction)?, !account.has(Method::Pwd)),
             Self::Rename | Self::Remove => (highest(interaction)?, false),
-            Self::Replace { .. } => (Guard::of_replacement(&before, interaction)?, true),
+            Self::Replace { .. } => (Guard::of_replacement(&before, interaction), true),
         };
         Some(Demand { guard, mailed_code })
     }

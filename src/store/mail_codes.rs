@@ -27,3 +27,8 @@ pub fn take(c: &mut Conn, user: &UserId, interaction: &InteractionId, mail: u32)
         .run(c)
         .map(|rows| rows == 1)
 }
+
+/// No code of this user is good any more.
+pub fn forget(c: &mut Conn, user: &UserId) -> QueryResult<()> {
+    diesel::delete(mail_codes::table.find(user.as_str())).run(c).map(drop)
+}

@@ -310,6 +310,56 @@ async fn an_enrolment_in_a_step_up_asks_for_a_stronger_factor_that_was_added_mea
 }
 
 #[tokio::test]
+async fn a_code_that_the_old_address_was_mailed_opens_nothing_once_there_is_another_one() {
+    for entered in [false, true] {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(sqlite(), &mailbox.settings()).await;
+        let (_, mut thief) = with_address(&app, "ada").await;
+        let page = pressed(&mut thief, &[("action", "totp")]).await;
+        let code = mailed_code(&mailbox, 1).await;
+        let page = if entered { thief.submit(&page, &[("code", &code)]).await } else { page };
+        let code = if entered { totp_code(&app, &page) } else { code };
+        app.command(&["user", "update", "ada", "--email", "ada@elsewhere.test"], "");
+        assert_eq!(thief.submit(&page, &[("code", &code)]).await.status, 400, "{entered}");
+        assert_eq!(factors(&app, "ada"), ["pwd"]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_set_up_before_an_address_was_verified_stays_and_codes_are_offered_another_time() {
+    let mailbox = SmtpServer::start(Manner::Takes).await;
+    for action in ["continue", "decline"] {
+        let app = TestApp::on(sqlite(), &mailbox.settings()).await;
+        let bob = app.user("bob").await;
+        let mut browser = Browser::signed_in(&app, &bob).await;
+        let page = pressed(&mut browser, &[]).await;
+        let page = browser.tap(&page, &mut Authenticator::new(ISSUER)).await;
+        assert_eq!(page.page(), "recovery-codes");
+        app.command(&["user", "update", "bob", "--email", "bob@op.test"], "");
+        assert_eq!(browser.submit(&page, &[("action", action)]).await.page(), "account-passkeys");
+        assert_eq!(factors(&app, "bob"), ["passkey", "pwd"]);
+    }
+}
+
+#[tokio::test]
+async fn codes_that_a_stronger_factor_forbids_by_now_are_not_offered_in_a_step_up() {
+    let app = TestApp::spawn().await;
+    let bob = app.user("bob").await;
+    let mut thief = Browser::new(&app);
+    let page = thief.open(&Request::new().with("acr_values", MFA).path()).await;
+    let page = thief.sign_in(&page, &bob).await;
+    let page = thief.submit(&page, &[("action", "other-way")]).await;
+    let page = thief.submit(&page, &[("code", &totp_code(&app, &page))]).await;
+    assert_eq!(page.page(), "recovery-codes");
+    app.sql(
+        "INSERT INTO credentials (id, user_id, kind, secret, last_step, enrolled_at, lookup)
+         SELECT 'another', user_id, 'passkey', '{}', 0, enrolled_at, 'another' FROM credentials WHERE kind = 'pwd'",
+    );
+    assert_eq!(thief.submit(&page, &[]).await.outcome(), "code");
+    assert_eq!(factors(&app, "bob"), ["otp", "passkey", "pwd"]);
+}
+
+#[tokio::test]
 async fn an_address_that_was_verified_meanwhile_wants_its_code() {
     let mailbox = SmtpServer::start(Manner::Takes).await;
     let app = TestApp::on(sqlite(), &mailbox.settings()).await;

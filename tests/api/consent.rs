@@ -1,7 +1,9 @@
 //! What an application gets of somebody's account: asked once, remembered, and told no in good order.
 
+use crate::app::ISSUER;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
+use crate::authenticator::Authenticator;
 use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::databases;
@@ -126,6 +128,28 @@ async fn a_proof_that_aged_while_its_consent_page_was_read_is_given_once_more_an
         // Approved is approved.
         let silent = Request::new().with("prompt", "none");
         assert_eq!(browser.open(&silent.path()).await.outcome(), "code");
+    }
+}
+
+#[tokio::test]
+async fn a_proof_that_aged_while_recovery_codes_were_written_down_is_given_once_more() {
+    for (database, action) in databases().into_iter().zip(["continue", "decline"]) {
+        let app = TestApp::on(database, "").await;
+        let bob = app.user("bob").await;
+        let mut browser = Browser::new(&app);
+        let request = Request::new().with("acr_values", "phr").with("max_age", "3");
+        let page = browser.open(&request.path()).await;
+        let page = browser.sign_in(&page, &bob).await;
+        let mut phone = Authenticator::new(ISSUER);
+        // It is set up, and then shown.
+        let page = browser.tap(&page, &mut phone).await;
+        let page = browser.tap(&page, &mut phone).await;
+        assert_eq!(page.page(), "recovery-codes", "{page:?}");
+        app.clock.advance(500);
+        let page = browser.submit(&page, &[("action", action)]).await;
+        assert_eq!(page.page(), "passkey", "{page:?}");
+        let reply = browser.tap(&page, &mut phone).await;
+        assert_eq!(age(&app, &reply).await, 0);
     }
 }
 

@@ -26,6 +26,7 @@ use stepgate::account::recovery;
 use stepgate::assurance::factors::SecondFactor;
 use stepgate::base::id::CredentialId;
 use stepgate::base::id::InteractionId;
+use stepgate::credential::recovery::RecoveryCode;
 use stepgate::interaction::mail_code;
 use stepgate::store::credentials;
 use stepgate::store::credentials::Credential;
@@ -337,6 +338,23 @@ async fn recovery_codes_are_kept_as_keyed_hashes_and_making_and_using_them_hashe
         assert_eq!(app.app.passwords.worked(), before);
         assert!(codes.iter().all(|code| !ada.codes.contains(code)));
         assert_eq!(app.sql("SELECT count(*) FROM recovery_codes"), "10");
+    }
+}
+
+#[tokio::test]
+async fn the_last_recovery_code_is_enough_to_replace_what_was_lost() {
+    for database in databases() {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(database, &mailbox.settings()).await;
+        let ada = owner(&app, "ada").await;
+        app.sql("DELETE FROM recovery_codes");
+        let last = RecoveryCode::parse(&ada.codes[4]).unwrap().hash(&app.app.master, &ada.user.id);
+        app.sql(&format!(
+            "INSERT INTO recovery_codes (credential_id, code_hash) SELECT id, '{}' FROM credentials WHERE kind = 'recovery'",
+            last.as_str()
+        ));
+        replace(&app, &ada, &ada.codes[4], &mut Authenticator::new(ISSUER)).await;
+        owner_was_told(&app).await;
     }
 }
 

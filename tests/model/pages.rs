@@ -39,6 +39,8 @@ pub struct Tab {
     /// The application asks for consent (`prompt=consent`); when its person has given it.
     pub wants_consent: bool,
     consented: Option<i64>,
+    /// When the page of recovery codes was answered.
+    codes_read: Option<i64>,
     pages: Vec<Reply>,
     pub open: bool,
     /// When its time was seen to be over. If the clock is set back, it may be open again until then.
@@ -72,16 +74,20 @@ impl Tab {
             mailed: Mailed::default(),
             wants_consent: false,
             consented: None,
+            codes_read: None,
             pages: Vec::new(),
             open: true,
             ran_out: None,
         }
     }
 
-    /// What was proved here before the consent is as old as it is: consent is no reason to let it pass.
-    fn as_of_consent(&self, need: &Need, proofs: &[Proof], tab: usize) -> (Need, Vec<Proof>) {
-        let Some(consented) = self.consented else { return (need.clone(), proofs.to_vec()) };
-        let aged = |proof: &Proof| proof.tab == tab && proof.at < consented;
+    /// What was proved here before a page was read is as old as it is: reading is no reason to let it pass.
+    fn as_of_reading(&self, need: &Need, proofs: &[Proof], tab: usize) -> (Need, Vec<Proof>) {
+        let is_over = !self.wants_consent || self.consented.is_some();
+        let read =
+            self.consented.max(self.codes_read).filter(|_| is_over && matches!(self.asks, Asks::Client(..)));
+        let Some(read) = read else { return (need.clone(), proofs.to_vec()) };
+        let aged = |proof: &Proof| proof.tab == tab && proof.at < read;
         if !proofs.iter().any(aged) {
             return (need.clone(), proofs.to_vec());
         }
@@ -180,6 +186,7 @@ impl World {
                 owner.codes = shown.map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect();
                 owner.spent_codes.clear();
                 owner.gets(Method::Recovery);
+                self.tabs[tab].codes_read = Some(self.now());
                 let reply = self.browsers[browser].submit(&page, &[]).await;
                 self.landed(tab, reply).await;
             }
@@ -251,7 +258,7 @@ impl World {
         let known = ["password", "totp", "passkey", "recovery"].contains(&page.page().as_str());
         let this = &mut self.tabs[tab];
         if action == "other-account" && (page.page() == "login" || known && this.need.subject.is_none()) {
-            (this.person, this.chosen, this.consented) = (None, None, None);
+            (this.person, this.chosen, this.consented, this.codes_read) = (None, None, None, None);
             this.mailed = Mailed::default();
             this.proofs.clear();
         }
@@ -259,6 +266,9 @@ impl World {
     }
 
     async fn decline(&mut self, tab: usize, page: &Reply) {
+        if page.page() == "recovery-codes" {
+            self.tabs[tab].codes_read = Some(self.now());
+        }
         self.tabs[tab].declined = true;
         let browser = self.tabs[tab].browser;
         let reply = self.browsers[browser].submit(page, &[("action", "decline")]).await;
@@ -348,7 +358,7 @@ impl World {
             self.given.push((user, method, at));
             let this = &mut self.tabs[tab];
             if this.person != Some(user) {
-                (this.consented, this.mailed) = (None, Mailed::default());
+                (this.consented, this.codes_read, this.mailed) = (None, None, Mailed::default());
             }
             this.person = Some(user);
             this.proofs.push(Proof { factor, at, tab });
@@ -425,7 +435,7 @@ impl World {
             return;
         }
         let (proofs, two) = (self.proofs(this.browser, person, Some(tab)), self.people[person].two());
-        let (need, proofs) = this.as_of_consent(&self.need(tab), &proofs, tab);
+        let (need, proofs) = this.as_of_reading(&self.need(tab), &proofs, tab);
         let proved = match this.declined || !self.in_reach(person, &need, &proofs) {
             true => need.stated(&proofs, two, Some(tab), self.now()),
             false => need.strictly_stated(&proofs, two, Some(tab), self.now()),
@@ -450,7 +460,7 @@ impl World {
         assert!(need.subject.is_none_or(|subject| subject == user), "an answer about another one: {need:?}");
         assert!(self.people[user].enabled, "an answer about somebody who is disabled");
         let proofs = self.proofs(browser, user, Some(tab));
-        let (asked, young) = self.tabs[tab].as_of_consent(&need, &proofs, tab);
+        let (asked, young) = self.tabs[tab].as_of_reading(&need, &proofs, tab);
         let statement = asked.stated(&young, self.people[user].two(), Some(tab), now);
         let statement = statement.unwrap_or_else(|| panic!("an answer to {need:?}, proved is {proofs:?}"));
         let session = self.session(browser, user).unwrap_or_else(|| {
