@@ -34,6 +34,15 @@ struct Served<'e> {
     events: Vec<&'e Event>,
 }
 
+/// Factors that can show the same.
+struct Kind {
+    /// For each proof that the policy names: is it shown?
+    shows: Vec<bool>,
+    /// By one of them.
+    proof: Event,
+    factors: Vec<CredentialId>,
+}
+
 /// A class with the name it was asked for.
 type Wanted<'a> = (&'a str, &'a Class);
 
@@ -64,7 +73,7 @@ impl<'a> Judge<'a> {
             .into_iter()
             .flat_map(|(_, class)| self.ways(class, &[], &anybody, &anybody.factors))
             .collect::<Vec<_>>();
-        ways.iter().flatten().any(|step| *step == Step::PASSKEY)
+        ways.iter().flatten().any(Step::is_passkey)
     }
 
     /// What can be stated from these events, if the need is met.
@@ -115,7 +124,7 @@ impl<'a> Judge<'a> {
         let found = [Method::Webauthn, Method::Otp].map(|method| (method, helps(method)));
         let class = found.iter().find_map(|(_, class)| class.map(|(name, _)| (*name).to_owned()))?;
         let offered = found.iter().filter(|(_, class)| class.is_some());
-        let ways = offered.map(|(method, _)| vec![Step { method: *method, uv: *method == Method::Webauthn }]);
+        let ways = offered.map(|(method, _)| vec![Step::of_anybody(*method, *method == Method::Webauthn)]);
         Some(Menu { class, ways: ways.collect() })
     }
 
@@ -220,16 +229,16 @@ impl<'a> Judge<'a> {
         let here = self.need.interaction.clone().unwrap_or_else(|| InteractionId::from_text("to come"));
         let need = Need { interaction: Some(here.clone()), ..self.need.clone() };
         let then = Judge { need: &need, policy: self.policy, now: self.now };
-        let proofs = self.kinds(factors, &here);
+        let kinds = self.kinds(factors, &here);
         let mut found = Vec::<usize>::new();
-        let mut sets = (1_usize..1 << proofs.len()).collect::<Vec<_>>();
+        let mut sets = (1_usize..1 << kinds.len()).collect::<Vec<_>>();
         sets.sort_by_key(|set| set.count_ones());
         for set in sets {
             let superset = found.iter().any(|smaller| set & smaller == *smaller);
             if superset {
                 continue;
             }
-            let given = members(&proofs, set).cloned();
+            let given = members(&kinds, set).map(|kind| kind.proof.clone());
             let all = events.iter().cloned().chain(given).collect::<Vec<_>>();
             if then.served(class, &all).is_some() && then.floors_served(&all, account).is_some() {
                 found.push(set);
@@ -238,10 +247,11 @@ impl<'a> Judge<'a> {
         let mut ways = found
             .into_iter()
             .map(|set| {
-                let mut way = members(&proofs, set)
-                    .map(|event| Step {
-                        method: event.method,
-                        uv: event.method == Method::Webauthn && event.uv,
+                let mut way = members(&kinds, set)
+                    .map(|kind| Step {
+                        method: kind.proof.method,
+                        uv: kind.proof.method == Method::Webauthn && kind.proof.uv,
+                        factors: kind.factors.clone(),
                     })
                     .collect::<Vec<_>>();
                 way.sort();
@@ -254,18 +264,23 @@ impl<'a> Judge<'a> {
     }
 
     /// One proof for each kind of factor, as if it were given now; factors that can show the same are one kind.
-    fn kinds(&self, factors: &[Factor], here: &InteractionId) -> Vec<Event> {
-        let mut kinds = Vec::<(Vec<bool>, Event)>::new();
+    fn kinds(&self, factors: &[Factor], here: &InteractionId) -> Vec<Kind> {
+        let mut kinds = Vec::<Kind>::new();
         for (index, factor) in factors.iter().enumerate() {
             let event = self.proof_now(factor, index, here);
             let shows = self.policy.proofs().map(|proof| proof.is_shown_by(&event)).collect::<Vec<_>>();
             let same = |kind: &Event| kind.method == factor.method && kind.uv == factor.uv;
-            let alike = kinds.iter().any(|(other, kind)| *other == shows && same(kind));
-            if !alike && shows.contains(&true) && kinds.len() < MOST_KINDS {
-                kinds.push((shows, event));
+            let has_room = kinds.len() < MOST_KINDS;
+            let alike = kinds.iter_mut().find(|kind| kind.shows == shows && same(&kind.proof));
+            match alike {
+                Some(kind) => kind.factors.push(factor.credential.clone()),
+                None if shows.contains(&true) && has_room => {
+                    kinds.push(Kind { shows, proof: event, factors: vec![factor.credential.clone()] });
+                }
+                None => {}
             }
         }
-        kinds.into_iter().map(|(_, event)| event).collect()
+        kinds
     }
 
     fn proof_now(&self, factor: &Factor, index: usize, here: &InteractionId) -> Event {
@@ -294,8 +309,8 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn members(proofs: &[Event], set: usize) -> impl Iterator<Item = &Event> {
-    proofs.iter().enumerate().filter(move |(index, _)| set & (1 << index) != 0).map(|(_, event)| event)
+fn members(kinds: &[Kind], set: usize) -> impl Iterator<Item = &Kind> {
+    kinds.iter().enumerate().filter(move |(index, _)| set & (1 << index) != 0).map(|(_, kind)| kind)
 }
 
 fn newer<'e>(best: Option<Served<'e>>, found: Option<Served<'e>>) -> Option<Served<'e>> {

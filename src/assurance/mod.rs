@@ -281,7 +281,7 @@ mod tests {
         let asked = decided(&need(Some("phr"), None), &[], &bare);
         assert_eq!(asked, decided(&need(Some("phr"), None), &[], &full));
         assert_eq!(asked, decide(&need(Some("phr"), None), None, None, &Policy::default(), NOW));
-        let step = |method, uv| vec![Step { method, uv }];
+        let step = |method, uv| vec![Step::of_anybody(method, uv)];
         let ways = vec![step(Method::Webauthn, true), step(Method::Pwd, false)];
         assert_eq!(asked, Decision::Challenge(Menu { class: "phr".into(), ways }));
         // A passkey is not offered where it can't help, whoever asks.

@@ -64,7 +64,7 @@ type Changed = Result<Option<Secret>, ProveError>;
 
 impl Enrolment {
     /// What a menu of the decision offers.
-    pub fn of(step: Step) -> Option<Self> {
+    pub fn of(step: &Step) -> Option<Self> {
         match step.method {
             Method::Webauthn => Some(Self::Passkey),
             Method::Otp => Some(Self::Totp),

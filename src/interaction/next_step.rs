@@ -207,7 +207,7 @@ fn who(ask: &Ask, progress: &Progress, at: &Stand, menu: &Menu) -> Next {
     if choice && !progress.elsewhere && !progress.chosen && progress.typed.is_none() {
         return Next::Select;
     }
-    Next::SignIn { passkey: at.passkeys && menu.next_steps().contains(&Step::PASSKEY) }
+    Next::SignIn { passkey: at.passkeys && menu.asks_for_a_passkey() }
 }
 
 fn satisfied(
@@ -289,26 +289,25 @@ fn demand(task: &Task, door: Door, account: &Account, ask: &Ask, progress: &Prog
 /// Who has taken another way than the passkey goes on there, and is not led back to the passkey.
 fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask, at: &Stand, to_enrol: bool) -> Next {
     let factors = at.account.map(|account| account.factors.as_slice()).unwrap_or_default();
-    // Once its events are gone, the menu is the one for strangers: this person is known, and so is what they have.
-    let has = |step: &Step| factors.iter().any(|f| f.method == step.method && f.uv >= step.uv);
     let possible = |step: &Step| step.method != Method::Webauthn || at.passkeys;
-    let mut steps = menu.next_steps();
-    steps.retain(|step| has(step) && possible(step));
+    // Once its events are gone, the menu is the one for strangers: this person is known, and so is what they have.
+    let mut steps = menu.next_steps().into_iter().map(|step| step.of(factors)).collect::<Vec<_>>();
+    steps.retain(|step| !step.factors.is_empty() && possible(step));
     let chosen = steps.iter().position(|step| progress.theirs.way.as_deref() == Some(step.as_str()));
     match chosen {
         Some(chosen) => steps.rotate_left(chosen),
-        None if progress.theirs.way.is_some() => steps.sort_by_key(|step| *step == Step::PASSKEY),
+        None if progress.theirs.way.is_some() => steps.sort_by_key(Step::is_passkey),
         None => {}
     }
     let Some((step, others)) = steps.split_first() else {
         // Only the page of a first proof leads on from here.
-        let passkey = at.passkeys && menu.next_steps().contains(&Step::PASSKEY);
+        let passkey = at.passkeys && menu.asks_for_a_passkey();
         return match ask.need.subject.is_none() {
             true => Next::SignIn { passkey },
             false => Next::End(refusal(Reason::Unmet)),
         };
     };
-    Next::Prove { person: person.clone(), step: *step, others: others.to_vec(), to_enrol }
+    Next::Prove { person: person.clone(), step: step.clone(), others: others.to_vec(), to_enrol }
 }
 
 /// A new factor opens no more than what the highest rank of those that are there, shown in this interaction, has opened (attack: a thief
@@ -316,7 +315,8 @@ fn prove(menu: &Menu, person: &Person, progress: &Progress, ask: &Ask, at: &Stan
 fn enrol(menu: &Menu, person: &Person, ask: &Ask, progress: &Progress, at: &Stand, now: Time) -> Next {
     let unmet = || Next::End(refusal(Reason::Unmet));
     let Some(account) = at.account else { return unmet() };
-    let offered = menu.next_steps().into_iter().filter_map(Enrolment::of);
+    let offered = menu.next_steps();
+    let offered = offered.iter().filter_map(Enrolment::of);
     let mut offered = offered.filter(|what| *what == Enrolment::Totp || at.passkeys).collect::<Vec<_>>();
     let chosen = offered.iter().position(|what| progress.theirs.way.as_deref() == Some(what.as_str()));
     offered.rotate_left(chosen.unwrap_or(0));

@@ -57,7 +57,7 @@ pub async fn begin(app: &App, on: &Interaction, next: &Next) -> Result<Option<Va
     let (begun, purpose) = match next {
         Next::SignIn { passkey: true } => (passkeys.begin_sign_in(), SIGN_IN),
         Next::Prove { person, step, .. } if step.method == Method::Webauthn => {
-            (begin_proof(app, passkeys, &person.user, *step).await?, PROOF)
+            (begin_proof(app, passkeys, &person.user, step).await?, PROOF)
         }
         Next::Enrol { person, what, .. } => match what.key() {
             Some(kind) => (begin_registration(app, passkeys, person, kind).await?, REGISTRATION),
@@ -118,15 +118,15 @@ pub async fn sign_in(app: &App, on: &Interaction, answer: Answer<'_>) -> Result<
     finish(app, on, row, person, (&state, &presented, credential)).await
 }
 
-/// Is it one of this person's own?
+/// Is it one of this person's own, and one that leads on?
 pub async fn proof(
     app: &App,
     on: &Interaction,
-    person: &Person,
+    (person, step): (&Person, &Step),
     answer: Answer<'_>,
 ) -> Result<(), ProveError> {
     let tried = on.progress.tried(Method::Webauthn, None);
-    let (row, state) = take(app, on, tried, answer.ceremony, PROOF).await?;
+    let (row, state) = take(app, on, tried.clone(), answer.ceremony, PROOF).await?;
     let Some(state) = state else { return prove::failed(app, on, Method::Webauthn).await };
     let Ok(presented) = Presented::parse(answer.credential) else {
         return prove::failed(app, on, Method::Webauthn).await;
@@ -138,6 +138,12 @@ pub async fn proof(
         return prove::failed(app, on, Method::Webauthn).await;
     };
     if !presented.is_of(&person.user) {
+        return prove::failed(app, on, Method::Webauthn).await;
+    }
+    // The browser offers what it likes, and the ceremony may have begun before this step.
+    if !step.factors.contains(&credential.id) {
+        let not_enough = Progress { notice: Some(Notice::PasskeyNotEnough), ..tried };
+        prove::note(app, on, &row, &not_enough).await?;
         return prove::failed(app, on, Method::Webauthn).await;
     }
     finish(app, on, row, person.clone(), (&state, &presented, credential)).await
@@ -173,13 +179,14 @@ async fn begin_proof(
     app: &App,
     passkeys: &Passkeys,
     user: &UserId,
-    step: Step,
+    step: &Step,
 ) -> Result<Result<Ceremony, PasskeyError>, StoreError> {
     let kind = if step.uv { passkey::Kind::Passkey } else { passkey::Kind::SecurityKey };
     let user = user.clone();
     let own = app.store.read(move |c| credentials::of_user(c, &user)).await?;
-    let of_kind = own.iter().filter(|c| c.kind == Kind::from(kind)).map(|c| c.secret.as_str());
-    Ok(passkeys.begin_proof(kind, &of_kind.collect::<Vec<_>>()))
+    let leads_on = |c: &&Credential| c.kind == Kind::from(kind) && step.factors.contains(&c.id);
+    let allowed = own.iter().filter(leads_on).map(|c| c.secret.as_str()).collect::<Vec<_>>();
+    Ok(passkeys.begin_proof(kind, &allowed))
 }
 
 async fn begin_registration(

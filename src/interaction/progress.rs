@@ -103,6 +103,8 @@ pub enum Notice {
     /// Its ceremony is over: too late, or answered already.
     LatePasskey,
     UnknownPasskey,
+    /// Another one of theirs is asked for.
+    PasskeyNotEnough,
     /// It is somebody's already.
     PasskeyTaken,
     /// Its owner has as many as can be kept.

@@ -253,7 +253,7 @@ async fn act<'a>(
             Method::Recovery => prove::recovery(app, interaction, &person, text("code")).await?,
             Method::Webauthn => {
                 let answer = Answer { ceremony: text("ceremony"), credential: text("credential") };
-                passkey::proof(app, interaction, &person, answer).await?;
+                passkey::proof(app, interaction, (&person, &step), answer).await?;
             }
         },
         ("continue", Next::Enrol { what: Enrolment::Totp, person, .. }) => {

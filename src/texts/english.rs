@@ -275,7 +275,7 @@ fn why(Why { who, what, when }: &Why) -> String {
     }
 }
 
-fn another_way(step: Step) -> &'static str {
+fn another_way(step: &Step) -> &'static str {
     match step.method {
         Method::Webauthn if step.uv => "passkey",
         Method::Webauthn => "security key",
@@ -383,6 +383,7 @@ fn notice(notice: Notice, known: bool) -> &'static str {
         Notice::UnknownPasskey => {
             "That passkey is not known here any more. Sign in another way, and remove it from your device."
         }
+        Notice::PasskeyNotEnough => "That passkey is not enough here. Use another one of yours.",
         Notice::ReplacementWaits => "Another replacement is waiting already. Cancel that one first.",
         Notice::TooManyKeys => "You have as many passkeys as can be kept. Remove one of them first.",
         Notice::PasskeyTaken => "That passkey is in use already. Choose another device or password manager.",

@@ -344,7 +344,7 @@ impl Proof {
     }
 }
 
-fn another_way(step: Step) -> &'static str {
+fn another_way(step: &Step) -> &'static str {
     match step.method {
         Method::Webauthn if step.uv => "Passkey",
         Method::Webauthn => "Sicherheitsschlüssel",
@@ -460,6 +460,9 @@ fn notice(notice: Notice, known: bool) -> &'static str {
         Notice::UnknownPasskey => {
             "Dieser Passkey ist hier nicht mehr bekannt. \
              Melden Sie sich anders an und entfernen Sie ihn von Ihrem Gerät."
+        }
+        Notice::PasskeyNotEnough => {
+            "Dieser Passkey reicht hier nicht aus. Nehmen Sie einen anderen Ihrer Passkeys."
         }
         Notice::ReplacementWaits => "Ein anderer Ersatz wartet schon. Verwerfen Sie erst diesen.",
         Notice::TooManyKeys => {

@@ -89,7 +89,7 @@ pub struct Texts {
     /// For somebody who is about to set something up.
     pub first_prove: fn(&str) -> String,
     /// The name of this way, after an offer of another one.
-    pub another_way: fn(Step) -> &'static str,
+    pub another_way: fn(&Step) -> &'static str,
 
     // A passkey or a security key.
     pub passkey: &'static str,

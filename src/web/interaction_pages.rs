@@ -121,7 +121,9 @@ impl<'a> Shown<'a> {
 
     pub fn prove(&self, person: Person, step: Step, others: &[Step], to_enrol: bool) -> HttpResponse {
         let ask = &self.interaction.ask;
-        let events = self.interaction.events();
+        let mut events = self.interaction.events();
+        // Of a factor that is not asked for, nobody is told how long ago it was used.
+        events.retain(|event| step.factors.contains(&event.credential));
         let why = match to_enrol {
             true => (self.t.first_prove)(self.who()),
             false => {
@@ -129,7 +131,7 @@ impl<'a> Shown<'a> {
             }
         };
         let other_account = ask.need.subject.is_none() && !to_enrol;
-        let other_way = others.first().map(|other| (self.t.another_way)(*other));
+        let other_way = others.first().map(|other| (self.t.another_way)(other));
         match step.method {
             Method::Otp => {
                 let form = self.form(Page::Totp, why);

@@ -290,6 +290,86 @@ async fn a_passkey_that_does_not_say_whose_it_is_signs_nobody_in() {
     }
 }
 
+/// A class that a synced passkey does not reach, and one that a new passkey does not reach.
+const CLASSES: &str = "second_factor_acr = \"any\"
+    [[acr]]\nname = \"any\"\nany_of = [\"pwd\", \"webauthn+uv\"]
+    [[acr]]\nname = \"bound\"\nany_of = [\"webauthn+uv+device_bound\"]
+    [[acr]]\nname = \"old\"\nany_of = [\"webauthn+uv aged 24h\"]\n";
+const NOT_ENOUGH: &str = "That passkey is not enough here. Use another one of yours.";
+
+/// A user with a synced passkey who adds one of a single device a day later.
+async fn with_synced_and_bound(app: &TestApp) -> (TestUser, Browser, Authenticator, Authenticator) {
+    let ada = app.user("ada").await;
+    let (mut synced, mut bound) = (Authenticator::new(ISSUER), Authenticator::new(ISSUER));
+    synced.synced = true;
+    add(&mut Browser::signed_in(app, &ada).await, &mut synced).await;
+    app.clock.advance(25 * 3600);
+    let (mut early, mut browser) = (Browser::signed_in(app, &ada).await, Browser::signed_in(app, &ada).await);
+    let page = early.open(PATH).await;
+    let page = early.submit(&page, &[("action", "remove")]).await;
+    let begun = early.ceremony(&page).await;
+    let account = browser.open(PATH).await;
+    let proof = browser.submit(&account, &[]).await;
+    let enrol = browser.tap(&proof, &mut synced).await;
+    assert_eq!(enrol.page(), "enrol-passkey");
+    assert!(browser.tap(&enrol, &mut bound).await.body.contains("It is added."));
+    // What was enough when that page was opened is not by now.
+    let said = synced.get(&begun["options"]);
+    let refused = early.answer(&page, &begun, &said).await;
+    assert_eq!(refused.page(), "passkey");
+    assert!(refused.body.contains(NOT_ENOUGH), "{refused:?}");
+    (ada, browser, synced, bound)
+}
+
+/// Of two passkeys the page takes `this` alone, whatever the browser offers.
+async fn takes_alone(
+    (browser, page): (&mut Browser, Reply),
+    this: &mut Authenticator,
+    other: &mut Authenticator,
+) -> Reply {
+    assert_eq!(page.page(), "passkey", "{page:?}");
+    let ceremony = browser.ceremony(&page).await;
+    assert_eq!(ceremony["options"]["allowCredentials"].as_array().unwrap().len(), 1);
+    let said = other.get_anyway(&ceremony["options"]);
+    let page = browser.answer(&page, &ceremony, &said).await;
+    assert_eq!(page.page(), "passkey", "{page:?}");
+    assert!(page.body.contains(NOT_ENOUGH), "{page:?}");
+    browser.tap(&page, this).await
+}
+
+#[tokio::test]
+async fn a_page_takes_no_passkey_that_does_not_lead_on() {
+    for database in databases() {
+        let app = TestApp::on(database, CLASSES).await;
+        let (ada, mut browser, mut synced, mut bound) = with_synced_and_bound(&app).await;
+        app.clock.advance(600);
+        // A change of the factors.
+        let page = browser.open(PATH).await;
+        let page = browser.submit(&page, &[("action", "codes")]).await;
+        let page = takes_alone((&mut browser, page), &mut bound, &mut synced).await;
+        assert_eq!(page.page(), "recovery-codes", "{page:?}");
+        // A class of whoever signed in with the other one a moment ago.
+        for (acr, is_bound) in [("bound", true), ("old", false)] {
+            let (this, other) = match is_bound {
+                true => (&mut bound, &mut synced),
+                false => (&mut synced, &mut bound),
+            };
+            let mut new = Browser::new(&app);
+            let page = new.open(&Request::new().with("acr_values", acr).path()).await;
+            let page = new.tap(&page, other).await;
+            assert!(page.body.contains("asks for your passkey as well"), "{page:?}");
+            let answer = takes_alone((&mut new, page), this, other).await;
+            let token = tokens(&app, &answer).await.id_token;
+            assert_eq!((token["sub"].clone(), token["acr"].clone()), (json!(ada.id), json!(acr)));
+        }
+        // Where either leads on, either is taken.
+        let page =
+            browser.open(&Request::new().with("acr_values", "any").with("prompt", "login").path()).await;
+        let ceremony = browser.ceremony(&page).await;
+        assert_eq!(ceremony["options"]["allowCredentials"].as_array().unwrap().len(), 2);
+    }
+}
+
 #[tokio::test]
 async fn a_counter_that_goes_back_is_refused_and_told() {
     let app = TestApp::spawn().await;

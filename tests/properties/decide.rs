@@ -1,11 +1,15 @@
 //! Properties of `decide`.
 
 use crate::oracle::any_will_do;
+use crate::world::Dice;
 use crate::world::NOW;
 use crate::world::World;
 use proptest::prelude::*;
 use stepgate::assurance::Decision;
+use stepgate::assurance::SessionView;
 use stepgate::assurance::factors::Factor;
+use stepgate::assurance::guard::Fresh;
+use stepgate::assurance::guard::Guard;
 use stepgate::assurance::ledger::Event;
 use stepgate::assurance::need::Requested;
 use stepgate::assurance::plan::Step;
@@ -65,26 +69,19 @@ proptest! {
         }
     }
 
+    /// Whoever proves themself: each time with anything that the page takes, and with the same thing again where it takes that again.
     #[test]
-    fn challenges_end_within_the_number_of_factors(seed: u64) {
-        let mut world = World::from_seed(seed);
-        world.need.interaction = Some(InteractionId::from_text("here"));
-        world.need.subject = None;
-        world.events.retain(|event| event.interaction.as_str() != "here");
-        let mut unused = world.account.factors.clone();
-        while let Decision::Challenge(menu) = world.decide() {
-            let first = menu.next_steps()[0];
-            let fits = |factor: &Factor| factor.method == first.method && factor.uv >= first.uv;
-            let found = unused.iter().position(fits);
-            // Before the first proof the page offers what this account may lack; any factor of theirs will do.
-            let found = found.or_else(|| (world.events.is_empty() && !unused.is_empty()).then_some(0));
-            let Some(found) = found else {
-                prop_assert!(world.events.is_empty(), "asked for {first:?} once more");
-                break;
-            };
-            let factor = unused.remove(found);
-            let proof = world.proof(&factor, &format!("given{}", unused.len()));
-            world.events.push(proof);
+    fn challenges_end_within_the_number_of_factors(seed: u64, choices: u64) {
+        ends(World::from_seed(seed), choices, World::decide)?;
+        let here = Some(InteractionId::from_text("here"));
+        for fresh in [Fresh::Here, Fresh::Within(Seconds::minutes(5))] {
+            let world = World::from_seed(seed);
+            let guard = Guard::of_highest(&world.account, fresh, here.clone());
+            let Some(guard) = guard else { return Ok(()) };
+            ends(world, choices, |world| {
+                let session = SessionView { user: &world.account.user, events: &world.events };
+                guard.decide(Some(&session), &world.account, NOW)
+            })?;
         }
     }
 
@@ -144,17 +141,47 @@ proptest! {
     }
 }
 
-/// Some choice of the account's factors for these steps meets the need.
-fn satisfies(world: &World, way: &[Step]) -> bool {
-    outcomes(world, way, world.events.clone()).contains(&true)
+/// No factor is taken a second time, so the challenges are no more than the factors.
+fn ends(mut world: World, choices: u64, decide: impl Fn(&World) -> Decision) -> Result<(), TestCaseError> {
+    let dice = &mut Dice(choices);
+    world.need.interaction = Some(InteractionId::from_text("here"));
+    world.need.subject = None;
+    world.events.retain(|event| event.interaction.as_str() != "here");
+    let mut given = Vec::new();
+    while let Decision::Challenge(menu) = decide(&world) {
+        let steps = menu.next_steps();
+        // Before the first proof the page offers what this account may lack; any factor of theirs will do.
+        let anything = world.events.is_empty();
+        let is_taken = |factor: &&Factor| anything || steps.iter().any(|step| takes(step, factor));
+        let taken = world.account.factors.iter().filter(is_taken).cloned().collect::<Vec<_>>();
+        prop_assert!(anything || !taken.is_empty(), "nothing is taken: {steps:?}");
+        let again = taken.iter().find(|factor| given.contains(&factor.credential));
+        prop_assert!(again.is_none(), "{again:?} was given, and is taken once more");
+        if taken.is_empty() {
+            break;
+        }
+        let factor = &taken[dice.below(taken.len())];
+        let proof = world.proof(factor, &format!("given{}", given.len()));
+        given.push(factor.credential.clone());
+        world.events.push(proof);
+    }
+    Ok(())
 }
 
-/// Whatever the account chooses for these steps meets the need. With a better factor than a step asks for, it may do
-/// with less; that is another way.
-fn suffices(world: &World, way: &[Step]) -> bool {
+/// Whether the page of this step takes a proof by this factor.
+fn takes(step: &Step, factor: &Factor) -> bool {
+    step.factors.contains(&factor.credential)
+}
+
+/// Whatever the account chooses of what these steps take meets the need.
+fn satisfies(world: &World, way: &[Step]) -> bool {
     let chosen = outcomes(world, way, world.events.clone());
-    let always = !chosen.is_empty() && !chosen.contains(&false);
-    matches!(world.decide(), Decision::Satisfied(_)) || always && !prefers_fallback(world)
+    !chosen.is_empty() && !chosen.contains(&false)
+}
+
+/// Nothing more than these steps is needed.
+fn suffices(world: &World, way: &[Step]) -> bool {
+    matches!(world.decide(), Decision::Satisfied(_)) || satisfies(world, way) && !prefers_fallback(world)
 }
 
 /// A preference falls back to any class, so fewer proofs may do once it has been given up.
@@ -187,7 +214,7 @@ fn outcomes(world: &World, way: &[Step], events: Vec<Event>) -> Vec<bool> {
         here.account = world.account.clone();
         return vec![matches!(here.decide_with(&events), Decision::Satisfied(_))];
     };
-    let fitting = world.account.factors.iter().filter(|f| f.method == step.method && f.uv >= step.uv);
+    let fitting = world.account.factors.iter().filter(|factor| takes(step, factor));
     let chosen = fitting.flat_map(|factor| {
         let given = world.proof(factor, &format!("given{}", rest.len()));
         outcomes(world, rest, events.iter().cloned().chain([given]).collect())
