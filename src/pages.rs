@@ -20,6 +20,8 @@ pub struct Form {
     pub action: String,
     pub code: String,
     pub step: String,
+    /// What its row holds, sealed.
+    pub kept: Option<String>,
     /// Who asks for what, and why now.
     pub why: String,
     pub host: Option<String>,
@@ -307,6 +309,7 @@ mod tests {
         Form {
             action: "/interaction/1/login".into(),
             code: "c".into(),
+            kept: None,
             step: "1".into(),
             why: "<script>alert(1)</script> asks".into(),
             host: Some("rp.test\"><img>".into()),

@@ -133,7 +133,7 @@ pub async fn begin(
         task,
     };
     let body = serde_json::to_string(&wish).map_err(|why| StoreError::Unavailable(why.to_string()))?;
-    let then = Then { kind: KIND, body };
+    let then = Then { kind: KIND.to_owned(), body };
     let progress = Progress::about(person);
     let opened = interaction::open(app, visitor, ask, progress, then).await?;
     Ok(Opened { interaction: opened.id, cookie: opened.cookie })

@@ -135,16 +135,17 @@ fn too_often() -> Fault {
     Fault::new(ErrorCode::TemporarilyUnavailable, description)
 }
 
-/// The interaction ends without an answer, whose client is told why; `None` where it can't be, since its address is not registered.
+/// The interaction ends without an answer, whose client is told why; `None` where it can't be, since its address is not registered. And
+/// whether its browser is forgotten with it.
 pub async fn refused(
     app: &App,
     interaction: Interaction,
     client: &ClientId,
     address: Option<&ReturnAddress>,
     fault: &Fault,
-) -> Result<Option<Response>, StoreError> {
-    ended(app, interaction, client, fault).await?;
-    Ok(address.map(|address| error_response(app, address, fault)))
+) -> Result<(Option<Response>, bool), StoreError> {
+    let forgotten = ended(app, interaction, client, fault).await?;
+    Ok((address.map(|address| error_response(app, address, fault)), forgotten))
 }
 
 async fn ended(
@@ -152,15 +153,15 @@ async fn ended(
     interaction: Interaction,
     client: &ClientId,
     fault: &Fault,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let entry = interaction.progress.person().map(|person| {
         interaction.entry(app, person, What::Authorization).client(client).refused(fault.code.as_str())
     });
     let step_up = interaction.session().and_then(|_| step_up(&interaction.ask.need, &app.config.policy));
     let step_up = step_up.map(str::to_owned);
-    settle::end(app, interaction, entry).await?;
+    let forgotten = settle::end(app, interaction, entry).await?;
     step_up.iter().for_each(|class| app.metrics.step_up(class, fault.code.as_str()));
-    Ok(())
+    Ok(forgotten)
 }
 
 /// RFC 6749 §4.1.2.1.

@@ -179,7 +179,7 @@ async fn open(
     let (ask, progress) = asked(request, who);
     let body =
         serde_json::to_string(&request.asked).map_err(|why| StoreError::Unavailable(why.to_string()))?;
-    let then = Then { kind: answer::KIND, body };
+    let then = Then { kind: answer::KIND.to_owned(), body };
     match interaction::open(app, visitor, ask, progress, then).await {
         Ok(opened) => Ok(Begun::Page { interaction: opened.id, cookie: opened.cookie }),
         Err(OpenError::TooMany) => Err(AuthorizeError::TooMany),

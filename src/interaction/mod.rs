@@ -16,6 +16,7 @@ pub mod next_step;
 pub mod passkey;
 pub mod progress;
 pub mod prove;
+pub mod reopen;
 mod reserved_names;
 pub mod sentence;
 pub mod settle;
@@ -99,7 +100,7 @@ pub struct Asker {
 
 /// What follows once the need is met: read only by the feature that wrote it.
 pub struct Then {
-    pub kind: &'static str,
+    pub kind: String,
     pub body: String,
 }
 
@@ -159,7 +160,7 @@ pub async fn open(
     let row = InteractionRow {
         id: id.clone(),
         need: json(&ask)?,
-        then_kind: then.kind.to_owned(),
+        then_kind: then.kind,
         then_body: then.body,
         resting: progress.resting()?,
         step: 0,

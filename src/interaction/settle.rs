@@ -92,16 +92,17 @@ pub async fn sign_in(app: &App, interaction: &Interaction) -> Result<Option<Secr
     counted(app, methods, written.await).map(|()| cookie)
 }
 
-/// Finishes an interaction that ends without an answer; the session stays as it was.
-pub async fn end(app: &App, interaction: Interaction, entry: Option<Entry>) -> Result<(), StoreError> {
+/// Finishes an interaction that ends without an answer; the session stays as it was. Says whether its browser went with it, since nobody
+/// ever was in it.
+pub async fn end(app: &App, interaction: Interaction, entry: Option<Entry>) -> Result<bool, StoreError> {
     let (now, row, askers) = (app.now(), interaction.row, interaction.askers);
     let browser = interaction.browser.id;
     app.store
         .write(move |c| {
             askers.stand(c)?;
             interactions::finish(c, &row, now)?;
-            sessions::forget_idle(c, &[browser.to_string()])?;
-            entry.iter().try_for_each(|entry| audit::append(c, entry))
+            entry.iter().try_for_each(|entry| audit::append(c, entry))?;
+            sessions::forget_idle(c, &[browser.to_string()]).map(|gone| gone > 0)
         })
         .await
 }

@@ -65,7 +65,7 @@ fn forget_oldest(c: &mut Conn, user: &UserId) -> QueryResult<()> {
         .filter(remembered_accounts::user_id.eq(user.as_str()))
         .filter(remembered_accounts::browser_id.eq_any(&old))
         .run(c)?;
-    sessions::forget_idle(c, &old)
+    sessions::forget_idle(c, &old).map(drop)
 }
 
 /// The accounts that were used in this browser, the last one first.

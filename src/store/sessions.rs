@@ -80,8 +80,9 @@ pub fn keep_browser(c: &mut Conn, id: &BrowserId, until: Time) -> QueryResult<()
     change(browsers::table, shorter, browsers::expires_at.eq(until.micros())).run(c).map(drop)
 }
 
-/// Takes browsers away in which nobody ever was and nothing is open. Nobody misses them: the next page gives them another cookie.
-pub fn forget_idle(c: &mut Conn, ids: &[String]) -> QueryResult<()> {
+/// Takes browsers away in which nobody ever was and nothing is open; says how many. Nobody misses them: the next page gives them another
+/// cookie.
+pub fn forget_idle(c: &mut Conn, ids: &[String]) -> QueryResult<usize> {
     let sessions = sessions::table.filter(sessions::browser_id.eq(browsers::id)).select(sessions::id);
     let open = interactions::table.filter(interactions::browser_id.eq(browsers::id)).select(interactions::id);
     let known = remembered_accounts::table
@@ -93,7 +94,6 @@ pub fn forget_idle(c: &mut Conn, ids: &[String]) -> QueryResult<()> {
         .filter(not(exists(open)))
         .filter(not(exists(known)))
         .run(c)
-        .map(drop)
 }
 
 /// The browser that holds this cookie, its live sessions and their standing events.

@@ -50,6 +50,17 @@ pub fn set(app: &App, secret: &Secret) -> Cookie<'static> {
         .finish()
 }
 
+/// The browser forgets it, as its row is forgotten.
+pub fn forget() -> Cookie<'static> {
+    Cookie::build(NAME, "")
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(Duration::ZERO)
+        .finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

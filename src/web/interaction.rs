@@ -17,12 +17,15 @@ use crate::authorize::request::AuthorizationRequest;
 use crate::base::id::ClientId;
 use crate::base::id::InteractionId;
 use crate::base::secret::Secret;
+use crate::base::secret::SecretHash;
 use crate::base::time::Seconds;
 use crate::interaction;
 use crate::interaction::Interaction;
+use crate::interaction::OpenError;
 use crate::interaction::mail_code;
 use crate::interaction::next_step::Next;
 use crate::interaction::prove::ProveError;
+use crate::interaction::reopen::reopen;
 use crate::interaction::settle;
 use crate::interaction::submit;
 use crate::interaction::submit::Page;
@@ -35,6 +38,7 @@ use crate::store::audit::What;
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header;
 use actix_web::web::Bytes;
 use actix_web::web::Data;
 use actix_web::web::Path;
@@ -134,7 +138,7 @@ pub async fn submit(
         Ok(Some((_, Whose::Nobody { .. }))) => {
             return respond::see_other(&format!("/interaction/{id}")).finish();
         }
-        Ok(None) => return gone(&app, &request),
+        Ok(None) => return reopened(&app, &request, &id, page, &body).await,
         Err(error) => return respond::unavailable(&app, &request, &error),
     };
     let form = match edge::form(&request, &body).and_then(Parameters::parse) {
@@ -142,6 +146,39 @@ pub async fn submit(
         Err(fault) => return respond::fault_page(&app, &request, &fault),
     };
     let taken = take(&app, &request, &interaction, page, &form).await;
+    apart(is_own(&interaction), taken)
+}
+
+/// The form of a page whose row is gone: taken in the same request anew, or told that it is over.
+async fn reopened(app: &App, request: &HttpRequest, id: &str, page: Page, body: &Bytes) -> HttpResponse {
+    let over = || gone(app, request);
+    let Ok(form) = edge::form(request, body).and_then(Parameters::parse) else { return over() };
+    let (Some(secret), Some(id)) = (cookie::presented(request), InteractionId::parse(id)) else {
+        return over();
+    };
+    if forged::is_from_elsewhere(app, request) {
+        return over();
+    }
+    let source = edge::source(app, request);
+    let (opened, form) = match reopen(app, &secret.hash(), &id, &source, &form).await {
+        Ok(Some(reopened)) => reopened,
+        Ok(None) => return over(),
+        Err(OpenError::TooMany) => return super::authorize::too_many(app, request),
+        Err(OpenError::Store(error)) => return respond::unavailable(app, request, &error),
+    };
+    let Some(secret) = opened.cookie else { return over() };
+    let interaction = match read(app, request, &secret.hash(), &opened.id).await {
+        Ok(Some((interaction, Whose::Person | Whose::Client(_)))) => interaction,
+        Ok(Some((_, Whose::Nobody { .. })) | None) => return over(),
+        Err(error) => return respond::unavailable(app, request, &error),
+    };
+    let mut taken = take(app, request, &interaction, page, &form).await;
+    // Unless it has replaced that secret by now.
+    if !taken.headers().contains_key(header::SET_COOKIE)
+        && let Err(why) = taken.add_cookie(&cookie::set(app, &secret))
+    {
+        tracing::error!(%why, "cookie.unsendable");
+    }
     apart(is_own(&interaction), taken)
 }
 
@@ -214,8 +251,17 @@ async fn load(
 ) -> Result<Option<(Interaction, Whose)>, StoreError> {
     let Some(cookie) = cookie::presented(request) else { return Ok(None) };
     let Some(id) = InteractionId::parse(id) else { return Ok(None) };
+    read(app, request, &cookie.hash(), &id).await
+}
+
+async fn read(
+    app: &App,
+    request: &HttpRequest,
+    secret: &SecretHash,
+    id: &InteractionId,
+) -> Result<Option<(Interaction, Whose)>, StoreError> {
     let source = edge::source(app, request);
-    let loaded = interaction::load(app, &cookie.hash(), &id, source).await?;
+    let loaded = interaction::load(app, secret, id, source).await?;
     language::prefer(request, loaded.as_ref().and_then(|interaction| interaction.ask.language));
     let Some(mut interaction) = loaded else { return Ok(None) };
     if interaction.then().0 == account::KIND {
@@ -276,8 +322,10 @@ async fn end(
         Whose::Nobody { client, address, .. } => (client, address.as_deref()),
     };
     Ok(match answer::refused(app, interaction, client, address, fault).await? {
-        Some(response) => respond::authorization(app, request, &response, None),
-        None => respond::fault_page(app, request, fault),
+        (Some(response), forgotten) => {
+            respond::authorization(app, request, &response, forgotten.then(cookie::forget))
+        }
+        (None, _) => respond::fault_page(app, request, fault),
     })
 }
 

@@ -14,6 +14,7 @@ use crate::interaction::enrol::Enrolment;
 use crate::interaction::mail_code;
 use crate::interaction::progress::Notice;
 use crate::interaction::progress::Person;
+use crate::interaction::reopen;
 use crate::interaction::sentence;
 use crate::interaction::submit::Page;
 use crate::interaction::task::Task;
@@ -252,6 +253,7 @@ impl<'a> Shown<'a> {
         Form {
             action: format!("/interaction/{}/{}", interaction.id(), page.as_str()),
             code: interaction.form_code(self.app, &step),
+            kept: reopen::kept(self.app, interaction),
             step,
             why,
             host: interaction.ask.asker.host.clone(),

@@ -12,6 +12,7 @@ use crate::logs;
 use crate::relying_party::Request;
 use crate::relying_party::code;
 use crate::relying_party::error;
+use crate::relying_party::tokens;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stepgate::assurance::factors::SecondFactor;
@@ -153,6 +154,59 @@ async fn half_a_sign_in_of_another_tab_goes_with_the_sign_out() {
         let silent = browser.get(&Request::new().with("prompt", "none").path()).await;
         assert_eq!(silent.outcome(), "login_required");
     }
+}
+
+/// As many others open a page as may be open, and one more.
+async fn flooded(app: &TestApp) {
+    app.clock.advance(1);
+    for _ in 0..=200 {
+        assert_eq!(Browser::new(app).get(&Request::new().path()).await.status, 303);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_a_flood_of_others_took_along_is_answered_all_the_same_by_its_own_browser() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user("ada").await;
+        let request = Request::new().with("prompt", "login").with("max_age", "60");
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&request.path()).await;
+        flooded(&app).await;
+        let right = [("username", "ada"), ("password", PASSWORD)];
+        let changed = page.hidden_fields().into_iter().find(|(name, _)| name == "kept").unwrap().1 + "A";
+        let (kept, step) = ([("kept", changed.as_str())], [("step", "1")]);
+        for more in [&kept[..], &step[..], &[("form", "AAAA")], &[("kept", "")]] {
+            let reply = browser.clone().submit(&page, &[&right[..], more].concat()).await;
+            assert_eq!(reply.status, 400, "{more:?}: {reply:?}");
+        }
+        // Another browser, or a known one.
+        assert_eq!(Browser::new(&app).submit(&page, &right).await.status, 400);
+        assert_eq!(begun(&app, "ada").await.0.submit(&page, &right).await.status, 400);
+        // A wrong password is told on the page, which goes on.
+        let again = browser.clone().submit(&page, &[("username", "ada"), ("password", "wrong")]).await;
+        assert_eq!(again.page(), "login", "{again:?}");
+        let answer = browser.submit(&page, &right).await;
+        let claims = tokens(&app, &answer).await.id_token;
+        assert_eq!(claims["sub"], ada.id.as_str());
+        assert_eq!(claims["auth_time"], app.clock.now().unix_seconds());
+        assert_eq!(browser.submit(&page, &right).await.status, 400, "it has had its answer");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_a_flood_took_along_is_over_with_its_time_and_with_a_no() {
+    let app = TestApp::spawn().await;
+    app.user("ada").await;
+    let mut browsers = [Browser::new(&app), Browser::new(&app)];
+    let right = [("username", "ada"), ("password", PASSWORD)];
+    let no = browsers[0].open(&Request::new().path()).await;
+    assert_eq!(browsers[0].submit(&no, &[("action", "decline")]).await.outcome(), "access_denied");
+    let late = browsers[1].open(&Request::new().path()).await;
+    flooded(&app).await;
+    assert_eq!(browsers[0].submit(&no, &right).await.status, 400);
+    app.clock.advance(599);
+    assert_eq!(browsers[1].submit(&late, &right).await.status, 400);
 }
 
 /// Lines about somebody: all, those of one kind, and those that say that there were more.
