@@ -165,6 +165,12 @@ pub fn braked_line(user: &UserId, source: &str) -> Ration {
     Ration { key: format!("mail-code line {user} {source}"), most: 1, time: LONGEST }
 }
 
+/// One letter tells of all that a copy of a passkey tries within an hour (attack: ceremonies cost nothing, and whoever makes them with an
+/// authenticator of their own would fill the outbox, so that everybody's mails are late).
+pub fn letter_of_a_copy(credential: &CredentialId) -> Ration {
+    Ration { key: format!("copied {credential}"), most: 1, time: Seconds::hours(1) }
+}
+
 fn mail_code_key(user: &UserId) -> String {
     format!("mail-code account {user}")
 }

@@ -1,7 +1,8 @@
 //! A proof by passkey or security key. The browser asks for a ceremony, and answers it once: taken together with the step,
-//! before anything in the answer is looked at. There is nothing to guess, so nothing is braked.
+//! before anything in the answer is looked at. There is nothing to guess, so nothing is braked but the mails about a copy.
 
 use super::Interaction;
+use super::brake;
 use super::next_step::Next;
 use super::progress::Notice;
 use super::progress::Person;
@@ -34,6 +35,7 @@ use crate::store::credentials::Credential;
 use crate::store::credentials::Kind;
 use crate::store::interactions;
 use crate::store::interactions::InteractionRow;
+use crate::store::throttles;
 use crate::store::users;
 use serde_json::Value;
 use serde_json::json;
@@ -214,7 +216,7 @@ async fn finish(
         Err(why) => {
             tracing::info!(interaction = %on.id(), %why, "passkey.refused");
             if matches!(why, PasskeyError::Copied) {
-                copied(app, on, &person).await?;
+                copied(app, on, &person, &credential).await?;
             }
             return prove::failed(app, on, Method::Webauthn).await;
         }
@@ -269,13 +271,23 @@ async fn record(
 }
 
 /// The counter of the authenticator went back (WebAuthn §6.1.1): refused, and told; its owner decides what to do.
-async fn copied(app: &App, on: &Interaction, person: &Person) -> Result<(), StoreError> {
+async fn copied(
+    app: &App,
+    on: &Interaction,
+    person: &Person,
+    credential: &Credential,
+) -> Result<(), StoreError> {
     tracing::warn!(user = %person.user, "passkey.counter_went_back");
     let entry = on.entry(app, person, What::Proof);
     let entry = entry.refused("webauthn: the signature counter went back");
     let letter = Letter::about(app, on, person, told::What::Copied);
+    let (ration, now) = (brake::letter_of_a_copy(&credential.id), app.now());
     let told = app.store.write(move |c| {
-        letter.iter().try_for_each(|letter| letter.post(c))?;
+        if let Some(letter) = &letter
+            && throttles::spend(c, &ration, now)?.is_ok()
+        {
+            letter.post(c)?;
+        }
         audit::append(c, &entry)
     });
     told.await?;

@@ -15,6 +15,7 @@ use crate::relying_party::tokens;
 use crate::smtp::Manner;
 use crate::smtp::Received;
 use crate::smtp::SmtpServer;
+use crate::smtp::until;
 use futures_util::future::join_all;
 use serde_json::Value;
 use serde_json::json;
@@ -384,6 +385,35 @@ async fn a_counter_that_goes_back_is_refused_and_told() {
     let told = crate::audit::entries(&app).await;
     let told = told.iter().filter(|entry| entry["outcome"] == "refused").collect::<Vec<_>>();
     assert!(told.iter().any(|entry| entry["reason"].to_string().contains("counter went back")), "{told:?}");
+}
+
+/// Nothing brakes ceremonies: whoever has an authenticator of their own would fill the outbox, and everybody's mails would be late.
+#[tokio::test]
+async fn of_a_passkey_whose_counter_goes_back_again_and_again_its_owner_is_told_once_an_hour() {
+    for database in databases() {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(database, &mailbox.settings()).await;
+        let (_, mut browser, mut phone) = with_passkey(&app, "ada").await;
+        app.command(&["user", "update", "ada", "--email", "ada@op.test"], "");
+        let request = Request::new().with("acr_values", "phr").with("prompt", "login");
+        phone.counts = Some(5);
+        let page = browser.open(&request.path()).await;
+        assert_eq!(browser.tap(&page, &mut phone).await.outcome(), "code");
+        phone.counts = Some(0);
+        for told in [1, 2] {
+            for _ in 0..5 {
+                let page = browser.open(&request.path()).await;
+                assert_eq!(browser.tap(&page, &mut phone).await.page(), "passkey");
+            }
+            until("all are sent", async || app.sql("SELECT COUNT(*) FROM mails") == "0").await;
+            let subjects = mailbox.received().iter().map(|mail| mail.header("Subject")).collect::<Vec<_>>();
+            assert_eq!(subjects, vec![Some("A passkey may have been copied (Stepgate)".to_owned()); told]);
+            app.clock.advance(60 * 60);
+        }
+        let audit = crate::audit::entries(&app).await;
+        let went_back = |entry: &&Value| entry["reason"].to_string().contains("counter went back");
+        assert_eq!(audit.iter().filter(went_back).count(), 10);
+    }
 }
 
 #[tokio::test]
