@@ -26,6 +26,7 @@ use crate::store::recoveries;
 use crate::store::recoveries::Recovery;
 use crate::store::recoveries::Waiting;
 use crate::store::sessions::Session;
+use crate::store::users;
 
 /// The end of a replacement before its time: what is written of it then. Made before the transaction in which that is found out.
 pub struct Ending {
@@ -77,30 +78,40 @@ impl Ending {
 const LOST_REMOVED: &str = "what was lost was removed";
 
 /// Puts the replacements whose time has come in the places of what was lost; and ends those that can't be, or of which nobody was told.
+/// One that fails is tried again the next time, and holds up no other.
 pub async fn complete_due(app: &App) -> Result<(), StoreError> {
     let now = app.now();
     for waiting in app.store.read(move |c| recoveries::due(c, now)).await? {
-        let owner = owner(&waiting);
-        let entry = app.entry(Actor::Server, What::RecoveryDone).user(&owner.user);
-        let what = told::What::Replaced(waiting.recovery.replacement.kind);
-        let letter = Letter::to(app, &owner, None, what);
-        let ending = Ending::new(app, &owner, app.entry(Actor::Server, What::RecoveryCancelled));
-        app.store
-            .write(move |c| {
-                let Some(recovery) = recoveries::take(c, &waiting.recovery.replacement.id, now)? else {
-                    return Ok(());
-                };
-                match in_place(c, &recovery, now)? {
-                    Err(why) => ending.write(c, why),
-                    Ok(()) => {
-                        letter.iter().try_for_each(|letter| letter.post(c))?;
-                        audit::append(c, &entry.because(recovery.replacement.kind.as_str()))
-                    }
-                }
-            })
-            .await?;
-        app.mail_waiting.notify_one();
+        let user = waiting.recovery.user.clone();
+        if let Err(why) = complete(app, waiting, now).await {
+            tracing::warn!(%user, %why, "recovery.not_completed");
+        }
     }
+    Ok(())
+}
+
+async fn complete(app: &App, waiting: Waiting, now: Time) -> Result<(), StoreError> {
+    let owner = owner(&waiting);
+    let entry = app.entry(Actor::Server, What::RecoveryDone).user(&owner.user);
+    let what = told::What::Replaced(waiting.recovery.replacement.kind);
+    let letter = Letter::to(app, &owner, None, what);
+    let ending = Ending::new(app, &owner, app.entry(Actor::Server, What::RecoveryCancelled));
+    let completed = app.store.write(move |c| {
+        // First: whoever else ends it has taken the user before its row, and on PostgreSQL each would wait for the other.
+        users::lock(c, &owner.user)?;
+        let Some(recovery) = recoveries::take(c, &waiting.recovery.replacement.id, now)? else {
+            return Ok(());
+        };
+        match in_place(c, &recovery, now)? {
+            Err(why) => ending.write(c, why),
+            Ok(()) => {
+                letter.iter().try_for_each(|letter| letter.post(c))?;
+                audit::append(c, &entry.because(recovery.replacement.kind.as_str()))
+            }
+        }
+    });
+    completed.await?;
+    app.mail_waiting.notify_one();
     Ok(())
 }
 

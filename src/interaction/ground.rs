@@ -65,12 +65,16 @@ impl Ground {
     /// then, and on PostgreSQL each would wait for the other.
     pub fn person_stands(&self, c: &mut Conn) -> Written<()> {
         self.askers.stand(c)?;
+        // Before what was approved, which goes with a user who is deleted.
+        if !credentials::stand(c, &self.user, &self.factors)? {
+            return lost();
+        }
         if let Some((client, scopes)) = &self.approved
             && !consents::stand(c, &self.user, client, scopes)?
         {
             return lost();
         }
-        if credentials::stand(c, &self.user, &self.factors)? { Ok(()) } else { lost() }
+        Ok(())
     }
 
     /// Their session does; asked after that, in the order in which a sign-out takes them.

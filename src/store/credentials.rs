@@ -311,13 +311,14 @@ pub fn remove(c: &mut Conn, user: &UserId, id: &CredentialId) -> QueryResult<boo
 }
 
 /// Whether the user, who has shown these, is enabled and still has every one of them, as it was set up at that time (a new password is
-/// another factor), until this transaction ends.
+/// another factor), until this transaction ends. The user's row comes first in the statement, and so is held before the factors': whoever
+/// changes these has taken it before.
 pub fn stand(c: &mut Conn, user: &UserId, factors: &[(CredentialId, Time)]) -> QueryResult<bool> {
     if factors.is_empty() {
         return Ok(true);
     }
-    let there = credentials::table
-        .inner_join(owners::table)
+    let there = owners::table
+        .inner_join(credentials::table)
         .filter(credentials::user_id.eq(user.as_str()))
         .filter(credentials::id.eq_any(factors.iter().map(|(id, _)| id.as_str())))
         .filter(owners::disabled_at.is_null())

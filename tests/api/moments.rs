@@ -1,8 +1,10 @@
 //! What ends in the very moment in which something rests on it: the request has read that it stands, and does nothing all the same.
 
+use crate::app::ISSUER;
 use crate::app::PASSWORD;
 use crate::app::TestApp;
 use crate::audit::entries;
+use crate::authenticator::Authenticator;
 use crate::browser::Browser;
 use crate::browser::Reply;
 use crate::database::TestDatabase;
@@ -10,7 +12,12 @@ use crate::database::databases;
 use crate::database::postgresql;
 use crate::passkeys::code_of;
 use crate::passkeys::with_passkey;
+use crate::recovery::owner;
+use crate::recovery::owner_was_told;
+use crate::recovery::replace;
 use crate::relying_party::Request;
+use crate::smtp::Manner;
+use crate::smtp::SmtpServer;
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
@@ -18,6 +25,7 @@ use diesel::sqlite::SqliteConnection;
 use serde_json::json;
 use std::thread;
 use std::time::Duration;
+use stepgate::account::recovery;
 use stepgate::assurance::factors::SecondFactor;
 use stepgate::base::time::Clock;
 use tokio::join;
@@ -27,6 +35,8 @@ use tokio::time::sleep;
 const DISABLED: &str = "UPDATE users SET disabled_at = 1";
 const REPLACED: &str = "UPDATE credentials SET enrolled_at = enrolled_at + 1 WHERE kind = 'pwd'";
 const REMOVED: &str = "DELETE FROM credentials WHERE kind = 'pwd'";
+/// By whoever changes what they prove themself with.
+const TAKEN: &str = "UPDATE users SET second_factor = second_factor";
 const ENDED: &str = "UPDATE sessions SET ended_at = 1";
 const VOIDED: &str = "UPDATE events SET voided_at = 1";
 const UNTIL_SOMEBODY_WAITS: &str = "DO $$ BEGIN
@@ -44,12 +54,7 @@ async fn meanwhile(app: &TestApp, change: &str, request: impl Future<Output = Re
     meanwhile_and(app, change, "COMMIT", request).await
 }
 
-async fn meanwhile_and(
-    app: &TestApp,
-    change: &str,
-    then: &str,
-    request: impl Future<Output = Reply>,
-) -> Reply {
+async fn meanwhile_and<T>(app: &TestApp, change: &str, then: &str, request: impl Future<Output = T>) -> T {
     let mut other: Box<dyn SimpleConnection + Send> = match app.raw_url.strip_prefix("sqlite://") {
         Some(file) => Box::new(SqliteConnection::establish(file).unwrap()),
         None => Box::new(PgConnection::establish(&app.raw_url).unwrap()),
@@ -295,6 +300,40 @@ async fn a_sign_out_takes_things_in_the_order_in_which_a_step_up_in_another_tab_
     let reply = meanwhile_and(&app, first, then, browser.submit(&page, &[])).await;
     assert_eq!(reply.page(), "logged-out", "{reply:?}");
     assert_eq!(app.sql("SELECT count(*) FROM sessions WHERE ended_at IS NULL"), "0");
+}
+
+/// Whoever changes somebody's factors has taken the user first: a new password, a command, a passkey that is removed.
+#[tokio::test]
+async fn a_sign_in_takes_things_in_the_order_in_which_a_change_of_factors_does() {
+    for (change, comes_of_it) in [(REPLACED, "password"), ("DELETE FROM users", "access_denied")] {
+        let app = TestApp::on(postgresql(), "").await;
+        let ada = app.user("ada").await;
+        app.command(&["client", "update", "rp"], r#"{"skip_consent": false}"#);
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&Request::new().path()).await;
+        let page = browser.sign_in(&page, &ada).await;
+        assert_eq!(browser.submit(&page, &[]).await.outcome(), "code", "she approves");
+        let mut browser = Browser::new(&app);
+        let page = browser.open(&Request::new().path()).await;
+        let proved = browser.press(&page, &[("username", "ada"), ("password", PASSWORD)]).await;
+        let settles = proved.location().unwrap();
+        let reply = meanwhile_and(&app, TAKEN, &format!("{change}; COMMIT"), browser.get(&settles)).await;
+        assert_eq!(browser.follow(reply).await.outcome(), comes_of_it, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_replacement_takes_its_place_in_the_order_in_which_whoever_ends_it_takes_things() {
+    let mailbox = SmtpServer::start(Manner::Takes).await;
+    let app = TestApp::on(postgresql(), &mailbox.settings()).await;
+    let ada = owner(&app, "ada").await;
+    replace(&app, &ada, &ada.codes[0], &mut Authenticator::new(ISSUER)).await;
+    owner_was_told(&app).await;
+    app.clock.advance(24 * 60 * 60);
+    let completed = async { recovery::complete_due(&app.app).await };
+    meanwhile_and(&app, TAKEN, "DELETE FROM recoveries; COMMIT", completed).await.unwrap();
+    assert_eq!(app.sql("SELECT COUNT(*) FROM audit WHERE what = 'recovery.done'"), "0");
+    assert_eq!(app.sql("SELECT COUNT(*) FROM credentials WHERE kind = 'passkey'"), "1");
 }
 
 #[tokio::test]

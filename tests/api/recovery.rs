@@ -555,3 +555,39 @@ async fn a_replacement_that_ends_before_its_time_leaves_a_line_and_a_mail_whoeve
         }
     }
 }
+
+#[tokio::test]
+async fn a_replacement_that_cannot_be_completed_holds_up_no_other() {
+    logs::record();
+    for database in databases() {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(database, &mailbox.settings()).await;
+        let mut replacements = Vec::new();
+        for name in ["ada", "bob"] {
+            let owner = owner(&app, name).await;
+            let mut new = Authenticator::new(ISSUER);
+            replace(&app, &owner, &owner.codes[0], &mut new).await;
+            let told =
+                format!("SELECT COUNT(*) FROM recoveries WHERE due_at > 0 AND user_id = '{}'", owner.user.id);
+            until("the time runs", async || app.sql(&told) == "1").await;
+            replacements.push((owner, new));
+            app.clock.advance(1);
+        }
+        // Hers, which is due first, has an id that is taken.
+        app.sql(&format!(
+            "INSERT INTO credentials (id, user_id, kind, secret, last_step, enrolled_at)
+             SELECT id, '{}', 'otp', '', 0, 1 FROM recoveries WHERE user_id = '{}'",
+            replacements[1].0.user.id, replacements[0].0.user.id
+        ));
+        app.clock.advance(DAY);
+        recovery::complete_due(&app.app).await.unwrap();
+        let (hers, his) = replacements.split_at_mut(1);
+        assert!(signs_in(&app, &mut his[0].1).await && !signs_in(&app, &mut hers[0].1).await);
+        let failed = format!("recovery.not_completed user={}", hers[0].0.user.id);
+        assert!(logs::everything().contains(&failed));
+        // It is tried again.
+        app.sql("DELETE FROM credentials WHERE kind = 'otp'");
+        recovery::complete_due(&app.app).await.unwrap();
+        assert!(signs_in(&app, &mut hers[0].1).await);
+    }
+}
