@@ -195,8 +195,9 @@ pub async fn after(app: &App, interaction: Interaction) -> Result<Done, StoreErr
 /// It was declined, or can't be: nothing is changed, and the session stays as it was.
 pub async fn refused(app: &App, interaction: Interaction) -> Result<Done, StoreError> {
     let user = interaction.progress.person().map(|person| person.user.clone());
+    let said = interaction.is_lost_gone().then_some(Changed::Gone);
     settle::end(app, interaction, None).await?;
-    Ok(Done { user, path: PASSKEYS, said: None, cookie: None })
+    Ok(Done { user, path: PASSKEYS, said, cookie: None })
 }
 
 /// What `wish` wants done to the factors of `user`, if anything; what it demands is asked at every step from here on.

@@ -39,6 +39,10 @@ impl Account {
         self
     }
 
+    pub fn has_factor(&self, factor: &CredentialId) -> bool {
+        self.factors.iter().any(|one| one.credential == *factor)
+    }
+
     pub fn has(&self, method: Method) -> bool {
         self.factors.iter().any(|factor| factor.method == method)
     }

@@ -49,6 +49,8 @@ impl Demanded {
         users::lock(c, &self.user)?;
         let Some(account) = credentials::account(c, &self.user)? else { return lost() };
         let account = match &self.task {
+            // It was removed in another tab: there is nothing to replace.
+            Task::Replace { lost: gone, .. } if !account.has_factor(gone) => return lost(),
             Task::Replace { lost, .. } => account.without(lost),
             Task::Enrol(_) | Task::RecoveryCodes | Task::NewPassword | Task::Rename | Task::Remove => account,
         };

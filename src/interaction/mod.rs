@@ -337,6 +337,11 @@ impl Interaction {
         live.map(|session| &session.id).or_else(|| progress.opens(user))
     }
 
+    /// What its person has lost, and came here to replace, is not there any more: it was removed in another tab.
+    pub fn is_lost_gone(&self) -> bool {
+        self.ask.lost().is_some_and(|lost| self.factors.iter().all(|(id, _)| id != lost))
+    }
+
     /// Where it stands, with everything that was shown.
     pub fn stand<'a>(&'a self, app: &App, events: &'a [Event]) -> Stand<'a> {
         Stand {

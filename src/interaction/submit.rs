@@ -9,6 +9,7 @@ use super::enrol::Enrolment;
 use super::mail_code;
 use super::next_step::Next;
 use super::next_step::next_step;
+use super::next_step::refusal;
 use super::passkey;
 use super::passkey::Answer;
 use super::progress::Person;
@@ -16,6 +17,7 @@ use super::progress::Progress;
 use super::prove;
 use super::prove::ProveError;
 use crate::app::App;
+use crate::assurance::Reason;
 use crate::assurance::ledger::Method;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
@@ -305,6 +307,9 @@ async fn forget(app: &App, interaction: &Interaction, user: &str) -> Result<(), 
 impl Interaction {
     /// What comes next, as things stand.
     pub fn next(&self, app: &App) -> Next {
+        if self.is_lost_gone() {
+            return Next::End(refusal(Reason::Unmet));
+        }
         let events = self.events();
         next_step(&self.ask, &self.progress, &self.stand(app, &events), &app.config.policy, app.now())
     }

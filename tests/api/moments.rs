@@ -12,6 +12,8 @@ use crate::database::databases;
 use crate::database::postgresql;
 use crate::passkeys::code_of;
 use crate::passkeys::with_passkey;
+use crate::recovery::about_to_replace;
+use crate::recovery::give_another_passkey;
 use crate::recovery::owner;
 use crate::recovery::owner_was_told;
 use crate::recovery::replace;
@@ -334,6 +336,24 @@ async fn a_replacement_takes_its_place_in_the_order_in_which_whoever_ends_it_tak
     meanwhile_and(&app, TAKEN, "DELETE FROM recoveries; COMMIT", completed).await.unwrap();
     assert_eq!(app.sql("SELECT COUNT(*) FROM audit WHERE what = 'recovery.done'"), "0");
     assert_eq!(app.sql("SELECT COUNT(*) FROM credentials WHERE kind = 'passkey'"), "1");
+}
+
+#[tokio::test]
+async fn a_replacement_of_what_is_removed_in_that_moment_does_not_begin() {
+    for database in databases() {
+        let mailbox = SmtpServer::start(Manner::Takes).await;
+        let app = TestApp::on(database, &mailbox.settings()).await;
+        let ada = owner(&app, "ada").await;
+        give_another_passkey(&app, &ada);
+        let (mut browser, page) = about_to_replace(&app, &ada, &ada.codes[0]).await;
+        let ceremony = browser.ceremony(&page).await;
+        let credential = Authenticator::new(ISSUER).create(&ceremony["options"]);
+        let removed = format!("{TAKEN}; DELETE FROM credentials WHERE kind = 'passkey' AND id <> 'another'");
+        let reply = meanwhile(&app, &removed, browser.answer(&page, &ceremony, &credential)).await;
+        assert!(reply.body.contains("That one is not there any more."), "{reply:?}");
+        assert_eq!(app.sql("SELECT COUNT(*) FROM recoveries"), "0");
+        assert_eq!(app.sql("SELECT COUNT(*) FROM audit WHERE what = 'recovery.begun'"), "0");
+    }
 }
 
 #[tokio::test]

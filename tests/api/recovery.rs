@@ -69,6 +69,13 @@ pub async fn replace(
     code: &str,
     replacement: &mut Authenticator,
 ) -> (Browser, Reply) {
+    let (mut browser, page) = about_to_replace(app, owner, code).await;
+    let page = browser.tap(&page, replacement).await;
+    (browser, page)
+}
+
+/// The same, up to the page that registers it.
+pub async fn about_to_replace(app: &TestApp, owner: &Owner, code: &str) -> (Browser, Reply) {
     let mut browser = Browser::signed_in(app, &owner.user).await;
     let page = browser.open(PATH).await;
     let page = browser.submit(&page, &[("action", "lost")]).await;
@@ -79,8 +86,17 @@ pub async fn replace(
     assert_eq!(page.page(), "mail-code", "{page:?}");
     let page = browser.submit(&page, &[("code", &mailed_code(app, &owner.user, &page, 1))]).await;
     assert_eq!(page.page(), "enrol-passkey", "{page:?}");
-    let page = browser.tap(&page, replacement).await;
     (browser, page)
+}
+
+/// As one that is left to `owner`, beside which the recovery codes stay: a passkey that was added later.
+pub fn give_another_passkey(app: &TestApp, owner: &Owner) {
+    app.sql(&format!(
+        "INSERT INTO credentials (id, user_id, kind, secret, last_step, enrolled_at, lookup)
+         SELECT 'another', user_id, kind, secret, 0, enrolled_at + 1, 'another' FROM credentials
+         WHERE kind = 'passkey' AND user_id = '{}'",
+        owner.user.id
+    ));
 }
 
 /// The code that was mailed for this page, in the mail of this number.
@@ -552,6 +568,41 @@ async fn a_replacement_that_ends_before_its_time_leaves_a_line_and_a_mail_whoeve
             until(name, async || came(CANCELLED)).await;
             assert_eq!(reasons(&app, &ada).await, [reason], "{name}");
             assert_eq!(app.sql("SELECT COUNT(*) FROM recoveries"), "0", "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_removed_in_another_tab_is_not_replaced_and_the_page_says_that_it_is_gone() {
+    for is_registered in [false, true] {
+        for database in databases() {
+            let mailbox = SmtpServer::start(Manner::Takes).await;
+            let app = TestApp::on(database, &mailbox.settings()).await;
+            let mut ada = owner(&app, "ada").await;
+            give_another_passkey(&app, &ada);
+            let (mut browser, page) = about_to_replace(&app, &ada, &ada.codes[0]).await;
+            let ceremony = browser.ceremony(&page).await;
+            let credential = Authenticator::new(ISSUER).create(&ceremony["options"]);
+            let answer = [("ceremony", ceremony["ceremony"].as_str().unwrap()), ("credential", &credential)];
+            let mut own = Browser::signed_in(&app, &ada.user).await;
+            let remove = [("action", "remove")];
+            // The form is sent after that, or was sent before it and what follows is looked at after.
+            let reply = if is_registered {
+                let reply = browser.press(&page, &answer).await;
+                crate::passkeys::change(&mut own, &mut ada.phone, &remove).await;
+                reply
+            } else {
+                crate::passkeys::change(&mut own, &mut ada.phone, &remove).await;
+                browser.press(&page, &answer).await
+            };
+            let page = browser.follow(reply).await;
+            assert_eq!(page.page(), "account-passkeys", "{page:?}");
+            assert!(page.body.contains("That one is not there any more."), "{page:?}");
+            assert!(!page.body.contains(WAITS) && page.body.contains("I have lost it"), "{page:?}");
+            assert_eq!(app.sql("SELECT COUNT(*) FROM recoveries"), "0");
+            until("all are sent", async || app.sql("SELECT COUNT(*) FROM mails") == "0").await;
+            assert_eq!(count(&mailbox, ASKED), usize::from(is_registered));
+            assert_eq!(count(&mailbox, CANCELLED), usize::from(is_registered));
         }
     }
 }
