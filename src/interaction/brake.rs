@@ -190,14 +190,17 @@ pub fn count_creation(c: &mut Conn, source: &str, now: Time) -> Written<Result<(
 
 /// Counts a person's try of another password: each costs as much as a sign-in.
 pub fn count_new_password(c: &mut Conn, user: &UserId, now: Time) -> Written<Result<(), Time>> {
-    throttles::raise(c, &[counter(format!("new password {user}"), 20, Seconds::minutes(1), LONGEST)], now)
+    throttles::raise(c, &[counter(new_password_key(user), 20, Seconds::minutes(1), LONGEST)], now)
+}
+
+fn new_password_key(user: &UserId) -> String {
+    format!("new password {user}")
 }
 
 /// How often somebody has proved themself again for one client, without two minutes' rest between.
 pub fn step_ups(user: &UserId, client: &ClientId) -> Counter {
-    let key = format!("step-up {user} {client}");
     Counter {
-        key,
+        key: format!("{}{client}", step_up_keys(user)),
         free: 20,
         first_wait: Seconds::minutes(1),
         longest_wait: LONGEST,
@@ -205,19 +208,25 @@ pub fn step_ups(user: &UserId, client: &ClientId) -> Counter {
     }
 }
 
-/// An administrator frees a user who was braked by others.
+fn step_up_keys(user: &UserId) -> String {
+    format!("step-up {user} ")
+}
+
+/// An administrator frees a user who was braked by others: by strangers, or by a thief with an open session of theirs. In the order in
+/// which tries take the counters.
 pub fn unlock(c: &mut Conn, user: &UserId) -> Written<()> {
+    throttles::clear_all(c, &throttles::of_factors(user))?;
+    throttles::clear(c, &mail_code_key(user))?;
+    throttles::clear_all(c, &mail_code_key_at(user, ""))?;
+    let mut rations = users::addresses(c, user)?.iter().map(|to| mailed_codes(to).key).collect::<Vec<_>>();
+    rations.sort();
+    rations.iter().try_for_each(|key| throttles::clear(c, key))?;
+    throttles::clear(c, &new_password_key(user))?;
     for method in [Method::Otp, Method::Pwd, Method::Recovery] {
         throttles::clear(c, &account_key(method, user.as_str()))?;
         throttles::clear_all(c, &format!("{} both {user} ", method.as_str()))?;
     }
-    throttles::clear_all(c, &format!("factor {user} "))?;
-    throttles::clear(c, &mail_code_key(user))?;
-    throttles::clear_all(c, &mail_code_key_at(user, ""))?;
-    for address in users::addresses(c, user)? {
-        throttles::clear(c, &mailed_codes(&address).key)?;
-    }
-    Ok(())
+    throttles::clear_all(c, &step_up_keys(user))
 }
 
 fn account_key(method: Method, about: &str) -> String {

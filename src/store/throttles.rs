@@ -35,7 +35,12 @@ pub struct Ration {
 
 /// What counts the failures of one factor, wherever they come from. It goes with the factor.
 pub fn of_factor(user: &UserId, factor: &CredentialId) -> String {
-    format!("factor {user} {factor}")
+    format!("{}{factor}", of_factors(user))
+}
+
+/// How those of all factors of a user begin.
+pub fn of_factors(user: &UserId) -> String {
+    format!("factor {user} ")
 }
 
 /// Takes one of the ration; or says when there is a new one. Of those who take at once, no more get one than there are.

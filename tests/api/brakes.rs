@@ -203,6 +203,37 @@ async fn an_administrator_frees_a_user_wherever_they_are() {
     assert_eq!(try_password(&app, "192.0.2.1", "ada", PASSWORD).await.outcome(), "code");
 }
 
+/// Whoever has an open session has the tries of a new password, and so many step-ups at a client, in common with its owner.
+#[tokio::test]
+async fn an_administrator_gives_back_what_a_thief_with_an_open_session_has_used_up() {
+    for database in databases() {
+        let app = TestApp::on(database, "").await;
+        let ada = app.user("ada").await;
+        let mut thief = Browser::signed_in(&app, &ada).await;
+        let mut page = thief.open("/account/password").await;
+        for n in 0..21 {
+            assert_eq!(page.page(), "account-password", "{n}: {page:?}");
+            page = thief.submit(&page, &[("password", "password1")]).await;
+        }
+        let refused = thief.submit(&page, &[("password", "password1")]).await;
+        assert_eq!(braked(&refused), Some(60));
+        let again = Request::new().with("max_age", "0").path();
+        for n in 0..21 {
+            let page = thief.open(&again).await;
+            assert_eq!(page.page(), "password", "{n}: {page:?}");
+            assert_eq!(thief.submit(&page, &[("password", PASSWORD)]).await.outcome(), "code");
+        }
+        assert_eq!(braked(&thief.open(&again).await), Some(60));
+
+        app.command(&["user", "unlock", "ada"], "");
+        let mut own = Browser::signed_in(&app, &ada).await;
+        assert_eq!(own.open(&again).await.page(), "password");
+        let page = own.open("/account/password").await;
+        let page = own.submit(&page, &[("password", "another horse battery")]).await;
+        assert!(page.body.contains("Your password is changed."), "{page:?}");
+    }
+}
+
 /// A browser in which Ada is signed in, and a refresh token that outlives her session.
 async fn at_home(app: &TestApp, ada: &TestUser, source: &str) -> (Browser, String) {
     app.client("app", json!({"grant_types": ["authorization_code", "refresh_token"]})).await;
