@@ -36,9 +36,10 @@ pub struct Resting {
 /// Of those in which a form was taken, the most that a source may have open with nobody known in them, and a browser in which
 /// somebody is known.
 pub const MOST_POSTED: i64 = 50;
-/// Of those that nobody has answered yet: one more, and the oldest goes. It shuts nobody out.
+/// Of those that nobody has answered yet: one more, and the oldest go, a few at once. It shuts nobody out.
 const MOST_UNPOSTED_OF_SOURCE: i64 = 200;
 const MOST_UNPOSTED_OF_BROWSER: i64 = 50;
+const AT_ONCE: usize = 10;
 /// So many rows at most are taken away at once.
 const PIECE: i64 = 100;
 
@@ -64,7 +65,7 @@ pub fn make_room(c: &mut Conn, owner: &Owner, now: Time) -> QueryResult<bool> {
             .filter(interactions::source.eq(source))
             .filter(unposted)
             .order(id.desc())
-            .offset(MOST_UNPOSTED_OF_SOURCE - 1)
+            .offset(MOST_UNPOSTED_OF_SOURCE - AT_ONCE as i64)
             .limit(PIECE)
             .select((id, browser))
             .rows::<(String, String)>(c)?,
@@ -72,12 +73,12 @@ pub fn make_room(c: &mut Conn, owner: &Owner, now: Time) -> QueryResult<bool> {
             .filter(browser.eq(own.as_str()))
             .filter(unposted)
             .order(id.desc())
-            .offset(MOST_UNPOSTED_OF_BROWSER - 1)
+            .offset(MOST_UNPOSTED_OF_BROWSER - AT_ONCE as i64)
             .limit(PIECE)
             .select((id, browser))
             .rows::<(String, String)>(c)?,
     };
-    if !old.is_empty() {
+    if old.len() >= AT_ONCE {
         let (old, browsers): (Vec<_>, Vec<_>) = old.into_iter().unzip();
         // One that was answered in this very moment stays.
         let old = interactions::table.filter(id.eq_any(old)).filter(unposted);

@@ -143,7 +143,10 @@ async fn of_those_that_nobody_has_answered_the_oldest_go_and_no_other() {
         }
         assert_eq!(are_there(&db.store, ids).await, [true; 5], "{}", db.name);
         assert!(open(&db.store, "more 198".into(), "10.0.0.1").await);
-        assert_eq!(are_there(&db.store, ids).await, [true, true, false, true, true], "{}", db.name);
+        assert_eq!(are_there(&db.store, ids).await, [true, true, false, false, true], "{}", db.name);
+        // Ten at once.
+        let last = &["more 007", "more 008"];
+        assert_eq!(are_there(&db.store, last).await, [false, true], "{}", db.name);
     }
 }
 
