@@ -25,6 +25,7 @@ use crate::interaction::OpenError;
 use crate::interaction::Then;
 use crate::interaction::Visitor;
 use crate::interaction::enrol::Enrolment;
+use crate::interaction::next_step;
 use crate::interaction::progress::Person;
 use crate::interaction::progress::Progress;
 use crate::interaction::settle;
@@ -195,7 +196,10 @@ pub async fn after(app: &App, interaction: Interaction) -> Result<Done, StoreErr
 /// It was declined, or can't be: nothing is changed, and the session stays as it was.
 pub async fn refused(app: &App, interaction: Interaction) -> Result<Done, StoreError> {
     let user = interaction.progress.person().map(|person| person.user.clone());
-    let said = interaction.is_lost_gone().then_some(Changed::Gone);
+    let said = match interaction.is_lost_gone() {
+        true => Some(Changed::Gone),
+        false => next_step::is_used_up(&interaction.progress).then_some(Changed::TooManyTries),
+    };
     settle::end(app, interaction, None).await?;
     Ok(Done { user, path: PASSKEYS, said, cookie: None })
 }

@@ -39,6 +39,8 @@ pub enum Changed {
     /// A replacement waits.
     Replacing,
     ReplacementCancelled,
+    /// Too many proofs or codes did not match.
+    TooManyTries,
 }
 
 /// What somebody has.
@@ -64,7 +66,7 @@ impl Own {
 }
 
 impl Changed {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Added,
         Self::Renamed,
         Self::Removed,
@@ -73,6 +75,7 @@ impl Changed {
         Self::PasswordChanged,
         Self::Replacing,
         Self::ReplacementCancelled,
+        Self::TooManyTries,
     ];
 
     /// In an address.
@@ -86,6 +89,7 @@ impl Changed {
             Self::PasswordChanged => "password-changed",
             Self::Replacing => "replacing",
             Self::ReplacementCancelled => "replacement-cancelled",
+            Self::TooManyTries => "too-many-tries",
         }
     }
 

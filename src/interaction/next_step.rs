@@ -91,6 +91,11 @@ pub struct Stand<'a> {
 pub const MOST_WRONG_PASSWORDS: u32 = 10;
 pub const MOST_WRONG_CODES: u32 = 5;
 
+/// Too much did not match: it goes no further.
+pub const fn is_used_up(progress: &Progress) -> bool {
+    progress.wrong_passwords >= MOST_WRONG_PASSWORDS || progress.wrong_codes >= MOST_WRONG_CODES
+}
+
 pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, now: Time) -> Next {
     let said_here = progress.theirs.approved_at.is_some();
     let unapproved = ask.approval.as_ref().is_some_and(|a| a.is_open(at.remembered, said_here));
@@ -122,7 +127,7 @@ pub fn next_step(ask: &Ask, progress: &Progress, at: &Stand, policy: &Policy, no
             return Next::End(declined(&ask.need, at.account));
         }
     }
-    if progress.wrong_passwords >= MOST_WRONG_PASSWORDS || progress.wrong_codes >= MOST_WRONG_CODES {
+    if is_used_up(progress) {
         return Next::End(Fault::new(ErrorCode::AccessDenied, "Too many proofs failed; start again."));
     }
     match (decided, progress.person()) {

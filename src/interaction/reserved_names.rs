@@ -103,11 +103,35 @@ const RESERVED: &[&str] = &[
     "wpad",
 ];
 
-/// Whether it is one of these, or of `own`: the names of the service itself, its host and the parts of that.
+/// Those that say who somebody is in whatever they stand beside: `acme.admin`, `support-team`.
+const OFFICES: &[&str] = &[
+    "admin",
+    "administrator",
+    "helpdesk",
+    "moderator",
+    "official",
+    "operator",
+    "postmaster",
+    "root",
+    "security",
+    "staff",
+    "support",
+    "sysadmin",
+    "webmaster",
+];
+
+/// Whether it is one of these, or of `own`: the names of the service itself, its host, and the parts of both.
 pub fn is_reserved(name: &LoginName, own: &[String]) -> bool {
-    let parts = own.iter().filter_map(|name| name.rsplit_once('.')).flat_map(|(labels, _)| labels.split('.'));
-    let mut own = own.iter().map(String::as_str).chain(parts).map(folded).collect::<Vec<_>>();
+    let labels =
+        own.iter().filter_map(|name| name.rsplit_once('.')).flat_map(|(labels, _)| labels.split('.'));
+    let words = own.iter().flat_map(|name| name.split_whitespace());
+    let mut own = own.iter().map(String::as_str).chain(labels).chain(words).map(folded).collect::<Vec<_>>();
     own.retain(|name| !name.is_empty());
+    let parts = name.as_str().split(['.', '-', '_']);
+    let in_office = |part: &str| OFFICES.contains(&folded(part).as_str());
+    if name.as_str().contains(['.', '-', '_']) && parts.into_iter().any(in_office) {
+        return true;
+    }
     let reads_as = |digit_one: char| {
         let letter = |c| match c {
             '0' => 'o',
@@ -148,13 +172,27 @@ mod tests {
             "no-reply",
             "Acme_Login",
             "acme",
+            "login",
             "id.acme.example",
+            "acme.admin",
+            "Tech-Support",
+            "support_team",
         ] {
             assert!(is_reserved(name), "{name}");
         }
-        for name in
-            ["ada", "adminka", "rooter", "eve22", "helper.of.ada", "wwwilliam", "42", "mali", "example"]
-        {
+        for name in [
+            "ada",
+            "adminka",
+            "rooter",
+            "eve22",
+            "helper.of.ada",
+            "wwwilliam",
+            "42",
+            "mali",
+            "example",
+            "call.me",
+            "ada.rooter",
+        ] {
             assert!(!is_reserved(name), "{name}");
         }
     }

@@ -144,6 +144,7 @@ pub static TEXTS: Texts = Texts {
             "The new one waits, and then takes the place of what you lost. A mail about it is on its way to you."
         }
         Changed::ReplacementCancelled => "Everything stays as it was.",
+        Changed::TooManyTries => "Too many tries did not match, so nothing was changed. Please start again.",
     },
     codes_left: |left| match left {
         None => "You have no recovery codes.".into(),

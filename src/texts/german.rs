@@ -168,6 +168,9 @@ pub static TEXTS: Texts = Texts {
              Eine E-Mail dazu ist unterwegs."
         }
         Changed::ReplacementCancelled => "Alles bleibt, wie es war.",
+        Changed::TooManyTries => {
+            "Zu viele Eingaben haben nicht gestimmt, deshalb wurde nichts geändert. Bitte fangen Sie noch einmal an."
+        }
     },
     codes_left: |left| match left {
         None => "Sie haben keine Wiederherstellungscodes.".into(),
