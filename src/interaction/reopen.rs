@@ -14,13 +14,12 @@ use crate::app::App;
 use crate::base::id::InteractionId;
 use crate::base::secret::SecretHash;
 use crate::base::time::Time;
+use crate::protocol::parameters::CARRIED;
+use crate::protocol::parameters::LONGEST_CARRIED;
 use crate::protocol::parameters::Parameters;
 use crate::store::sessions;
 use serde::Deserialize;
 use serde::Serialize;
-
-/// The name of the field.
-pub const FIELD: &str = "kept";
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -33,7 +32,7 @@ struct Kept {
     asked_at: Time,
 }
 
-/// What its page carries; `None` for one whose row nobody else takes along.
+/// What its page carries; `None` for one whose row nobody else takes along, and where it would be too long for a form.
 pub fn kept(app: &App, on: &Interaction) -> Option<String> {
     let somebody =
         on.progress.person().is_some() || !on.browser.sessions.is_empty() || !on.accounts.is_empty();
@@ -49,7 +48,8 @@ pub fn kept(app: &App, on: &Interaction) -> Option<String> {
         body: row.then_body.clone(),
         asked_at: row.asked_at,
     };
-    app.master.seal(&owner(on.id()), &serde_json::to_vec(&kept).ok()?, app.entropy.as_ref())
+    let sealed = app.master.seal(&owner(on.id()), &serde_json::to_vec(&kept).ok()?, app.entropy.as_ref());
+    sealed.filter(|sealed| sealed.len() <= LONGEST_CARRIED)
 }
 
 /// The same request anew, where `form` is of a page of `id` that this browser has opened, and both are gone; with the form as one of the
@@ -64,7 +64,7 @@ pub async fn reopen(
     let field = |name| form.one(name).ok().flatten().unwrap_or_default();
     let step = "0";
     let is_own = field("step") == step && app.master.is_code(field("form"), "form", &[id.as_str(), step]);
-    let Some(kept) = opened(app, id, field(FIELD)).filter(|kept| is_own && kept.browser == secret.as_str())
+    let Some(kept) = opened(app, id, field(CARRIED)).filter(|kept| is_own && kept.browser == secret.as_str())
     else {
         return Ok(None);
     };

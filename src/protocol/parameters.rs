@@ -23,6 +23,9 @@ const LONGEST: usize = 2048;
 const LONGEST_NAME: usize = 100;
 /// `claims`, hints and assertions are whole documents.
 const LONGEST_DOCUMENT: usize = 8192;
+/// What a page of ours carries for its form, in [`CARRIED`]: there is room for a long password beside it.
+pub const LONGEST_CARRIED: usize = LONGEST_DOCUMENT;
+pub const CARRIED: &str = "kept";
 /// RFC 8707 §2 lets a client name several resources.
 const REPEATABLE: &str = "resource";
 
@@ -90,10 +93,10 @@ impl Parameters {
 }
 
 fn read(name: &str, raw: &str) -> Value {
-    let limit = if matches!(name, "claims" | "id_token_hint" | "client_assertion") {
-        LONGEST_DOCUMENT
-    } else {
-        LONGEST
+    let limit = match name {
+        "claims" | "id_token_hint" | "client_assertion" => LONGEST_DOCUMENT,
+        CARRIED => LONGEST_CARRIED,
+        _ => LONGEST,
     };
     // Percent-encoding at most triples a value: what is longer raw can't fit decoded.
     if raw.len() > limit * 3 {

@@ -195,6 +195,37 @@ async fn a_page_that_a_flood_of_others_took_along_is_answered_all_the_same_by_it
 }
 
 #[tokio::test]
+async fn a_long_request_is_carried_by_its_page_and_one_that_is_too_long_for_that_is_answered_too() {
+    let app = TestApp::spawn().await;
+    let ada = app.user("ada").await;
+    let long = "s".repeat(2_000);
+    let request = Request::new().with("state", &long).with("nonce", &long);
+    let longer = request.clone().with("login_hint", &long);
+    for (request, is_carried) in [(request, true), (longer, false)] {
+        let mut browser = Browser::new(&app);
+        let led = browser.post("/authorize", &request.pairs()).await;
+        let page = browser.follow(led).await;
+        assert_eq!(
+            (page.page().as_str(), page.body.contains("name=\"kept\"")),
+            ("login", is_carried),
+            "{page:?}"
+        );
+        if is_carried {
+            flooded(&app).await;
+        }
+        // As long as one may be, each byte of which is three in a form.
+        let long_password = "%".repeat(1_024);
+        let wrong =
+            browser.clone().submit(&page, &[("username", "nobody"), ("password", &long_password)]).await;
+        assert_eq!(wrong.page(), "login", "{wrong:?}");
+        let page = if is_carried { page } else { wrong };
+        let answer = browser.submit(&page, &[("username", "ada"), ("password", PASSWORD)]).await;
+        assert_eq!(answer.answer()["state"], long);
+    }
+    assert_eq!(app.sql(&format!("SELECT count(*) FROM sessions WHERE user_id = '{}'", ada.id)), "2");
+}
+
+#[tokio::test]
 async fn a_page_that_a_flood_took_along_is_over_with_its_time_and_with_a_no() {
     let app = TestApp::spawn().await;
     app.user("ada").await;

@@ -63,6 +63,10 @@ impl Request {
         format!("/authorize?{}", self.query())
     }
 
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
     pub fn query(&self) -> String {
         Serializer::new(String::new()).extend_pairs(&self.0).finish()
     }
