@@ -238,26 +238,6 @@ pub fn is_on_the_web(scheme: &str) -> bool {
     ["https", "http"].contains(&scheme)
 }
 
-/// Schemes of what a browser runs, or opens from where it is.
-pub fn is_executable(scheme: &str) -> bool {
-    let schemes = [
-        "about",
-        "blob",
-        "data",
-        "file",
-        "filesystem",
-        "javascript",
-        "jar",
-        "livescript",
-        "mhtml",
-        "mocha",
-        "resource",
-        "vbscript",
-        "view-source",
-    ];
-    schemes.contains(&scheme)
-}
-
 /// Nothing but the scheme and a host, whose characters can stand in a policy too (attack: `;` in a host ends a directive,
 /// CSP Level 3 §2.2.1).
 fn is_written_out(text: &str, scheme: &str) -> bool {
