@@ -84,7 +84,9 @@ pub fn make_room(c: &mut Conn, owner: &Owner, now: Time) -> QueryResult<bool> {
         let old = interactions::table.filter(id.eq_any(old)).filter(unposted);
         let gone = diesel::delete(old).returning(id).rows::<String>(c)?;
         ceremonies::end(c, &gone)?;
-        sessions::forget_idle(c, &browsers)?;
+        if let Owner::Source(_) = owner {
+            sessions::forget_idle(c, &browsers)?;
+        }
     }
     Ok(true)
 }
