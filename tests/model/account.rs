@@ -55,6 +55,7 @@ impl World {
         let untold = reply.page() != "account-passkeys";
         let (proofs, two) = (self.proofs(*browser, user, Some(tab)), self.people[user].two());
         let proved = need.stated(&proofs, two, Some(tab), self.now()).is_some();
+        let proved = proved && !self.tabs[tab].declined;
         if reply.path.contains("said=") || untold && proved {
             self.changed(tab, what, reply);
         }

@@ -34,7 +34,7 @@ pub struct Tab {
     pub chosen: Option<usize>,
     /// What a passkey last answered here.
     pub answered: Option<Answered>,
-    declined: bool,
+    pub declined: bool,
     pub mailed: Mailed,
     /// The application asks for consent (`prompt=consent`); when its person has given it.
     pub wants_consent: bool,
