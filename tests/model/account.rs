@@ -5,6 +5,7 @@ use super::operation::Change;
 use super::operation::With;
 use super::pages::Asks;
 use super::pages::Tab;
+use super::pages::says_that_it_is_done;
 use super::people::Session;
 use super::statement::Method;
 use super::statement::Need;
@@ -56,7 +57,7 @@ impl World {
         let (proofs, two) = (self.proofs(*browser, user, Some(tab)), self.people[user].two());
         let proved = need.stated(&proofs, two, Some(tab), self.now()).is_some();
         let proved = proved && !self.tabs[tab].declined;
-        if reply.path.contains("said=") || untold && proved {
+        if says_that_it_is_done(reply) || untold && proved {
             self.changed(tab, what, reply);
         }
     }
