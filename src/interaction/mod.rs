@@ -213,7 +213,9 @@ pub async fn load(
     let loaded = app.store.read(move |c| {
         let Some(browser) = sessions::browser(c, &cookie, life, now)? else { return Ok(None) };
         let Some(row) = interactions::load(c, &id, &browser.id, now)? else { return Ok(None) };
-        let Some((ask, progress)) = parsed(&row) else { return Ok(None) };
+        let Some((ask, progress)) = parsed(&row.id, &row.need, &row.resting.progress) else {
+            return Ok(None);
+        };
         let user = progress.person().map(|person| &person.user);
         let all = user.map(|user| credentials::of_user(c, user)).transpose()?.unwrap_or_default();
         let account = user.map(|user| credentials::account_with(c, user, &all)).transpose()?.flatten();
@@ -248,10 +250,10 @@ pub async fn load(
     loaded.await
 }
 
-fn parsed(row: &InteractionRow) -> Option<(Ask, Progress)> {
-    let parsed = serde_json::from_str(&row.need)
-        .and_then(|ask| serde_json::from_str(&row.resting.progress).map(|progress| (ask, progress)));
-    parsed.inspect_err(|why| tracing::error!(interaction = %row.id, %why, "interaction.unreadable")).ok()
+fn parsed(id: &InteractionId, ask: &str, progress: &str) -> Option<(Ask, Progress)> {
+    let parsed = serde_json::from_str(ask)
+        .and_then(|ask| serde_json::from_str(progress).map(|progress| (ask, progress)));
+    parsed.inspect_err(|why| tracing::error!(interaction = %id, %why, "interaction.unreadable")).ok()
 }
 
 impl Ask {

@@ -9,7 +9,7 @@ use super::Opened;
 use super::Then;
 use super::Visitor;
 use super::open;
-use super::progress::Progress;
+use super::parsed;
 use crate::app::App;
 use crate::base::id::InteractionId;
 use crate::base::secret::SecretHash;
@@ -76,11 +76,7 @@ pub async fn reopen(
     if app.store.read(move |c| sessions::browser(c, &secret, life, now)).await?.is_some() {
         return Ok(None);
     }
-    let read = serde_json::from_str(&kept.ask).and_then(|ask| {
-        let progress = serde_json::from_str::<Progress>(&kept.progress)?;
-        Ok((ask, progress))
-    });
-    let Ok((ask, progress)) = read else { return Ok(None) };
+    let Some((ask, progress)) = parsed(id, &kept.ask, &kept.progress) else { return Ok(None) };
     let visitor = Visitor { browser: None, source: source.to_owned() };
     let opened = open(app, &visitor, ask, progress, Then { kind: kept.kind, body: kept.body }).await?;
     let code = app.master.code("form", &[opened.id.as_str(), step]);

@@ -1,6 +1,7 @@
 //! A refresh token for new tokens (RFC 6749 §6, RFC 9700 §4.14.2): used once, with one successor. Reuse revokes the
 //! family, except that the same client repeating the same request within ten seconds, because an answer was lost, gets the
-//! same successor as long as nobody used it. A family that is refreshed too often waits, and nothing is spent. `acr`, `amr` and `auth_time` stay those of the authorization (OIDC Core §12.2).
+//! same successor as long as nobody used it. A family that is refreshed too often waits, and nothing is spent. `acr`, `amr` and
+//! `auth_time` stay those of the authorization (OIDC Core §12.2).
 
 use super::endpoint::TokenError;
 use super::endpoint::Tokens;

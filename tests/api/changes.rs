@@ -291,15 +291,21 @@ async fn recovery_codes_whose_page_was_opened_before_a_stronger_factor_was_added
     assert_eq!(factors(&app, "ada"), ["otp", "passkey", "pwd"]);
 }
 
+/// A step-up of somebody with the password alone, at the page of an authenticator app.
+async fn sets_an_app_up(app: &TestApp, user: &TestUser) -> (Browser, Reply) {
+    let mut browser = Browser::new(app);
+    let page = browser.open(&Request::new().with("acr_values", MFA).path()).await;
+    let page = browser.sign_in(&page, user).await;
+    let page = browser.submit(&page, &[("action", "other-way")]).await;
+    assert_eq!(page.page(), "enrol-totp", "{page:?}");
+    (browser, page)
+}
+
 #[tokio::test]
 async fn an_enrolment_in_a_step_up_asks_for_a_stronger_factor_that_was_added_meanwhile() {
     let app = TestApp::spawn().await;
     let bob = app.user("bob").await;
-    let mut thief = Browser::new(&app);
-    let page = thief.open(&Request::new().with("acr_values", MFA).path()).await;
-    let page = thief.sign_in(&page, &bob).await;
-    let page = thief.submit(&page, &[("action", "other-way")]).await;
-    assert_eq!(page.page(), "enrol-totp");
+    let (mut thief, page) = sets_an_app_up(&app, &bob).await;
     let code = totp_code(&app, &page);
     let mut owner = Browser::signed_in(&app, &bob).await;
     crate::passkeys::add(&mut owner, &mut Authenticator::new(ISSUER)).await;
@@ -345,10 +351,7 @@ async fn what_was_set_up_before_an_address_was_verified_stays_and_codes_are_offe
 async fn codes_that_a_stronger_factor_forbids_by_now_are_not_offered_in_a_step_up() {
     let app = TestApp::spawn().await;
     let bob = app.user("bob").await;
-    let mut thief = Browser::new(&app);
-    let page = thief.open(&Request::new().with("acr_values", MFA).path()).await;
-    let page = thief.sign_in(&page, &bob).await;
-    let page = thief.submit(&page, &[("action", "other-way")]).await;
+    let (mut thief, page) = sets_an_app_up(&app, &bob).await;
     let page = thief.submit(&page, &[("code", &totp_code(&app, &page))]).await;
     assert_eq!(page.page(), "recovery-codes");
     app.sql(
