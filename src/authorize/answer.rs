@@ -34,7 +34,6 @@ use crate::store::connection::Conn;
 use crate::store::grants;
 use crate::store::grants::CodeTimes;
 use crate::store::grants::Grant;
-use crate::store::lost;
 use crate::store::sessions;
 use crate::store::throttles;
 use serde::Serialize;
@@ -86,7 +85,8 @@ pub async fn silently(
     Ok(Ok(response))
 }
 
-/// The interaction has met the need: its proofs become events, and the code is written with them.
+/// The interaction has met the need: its proofs become events, and the code is written with them; unless the session had too many of
+/// them lately.
 pub async fn after(
     app: &App,
     interaction: Interaction,
@@ -94,14 +94,11 @@ pub async fn after(
     assurance: &Assurance,
 ) -> Result<Answered, StoreError> {
     let Some(person) = interaction.progress.person().cloned() else { return Err(StoreError::Lost) };
-    if waits(app, &interaction, &request.client.id).await? {
-        ended(app, interaction, &request.client.id, &too_often()).await?;
-        let response = error_response(app, &request.address, &too_often());
-        return Ok(Answered { response, cookie: None });
-    }
     let account = interaction.account.as_ref().map_or(Aal::One, aal::of_account);
     let aal = (session_aal(app, &interaction.events()), account);
     let entry = interaction.entry(app, &person, What::Authorization).client(&request.client.id);
+    let too_often = too_often();
+    let refusal = entry.clone().refused(too_often.code.as_str());
     let issue = issue(app, request, &person.user, assurance, entry.aal(aal.0, aal.1))?;
     let response = issue.response(app, &request.address);
     let step_up = interaction.session().and_then(|_| step_up(&interaction.ask.need, &app.config.policy));
@@ -114,20 +111,21 @@ pub async fn after(
             // This one was shown; the next may have to wait.
             let _ = throttles::raise(c, &[counter], now)?;
         }
-        // The last one was taken meanwhile.
-        if issue.write(c, session)? { Ok(()) } else { lost() }
+        let written = issue.write(c, session)?;
+        if !written {
+            audit::append(c, &refusal.session(session))?;
+        }
+        Ok(written)
     });
     let settled = settled.await?;
-    app.metrics.authorization("code");
     step_up.iter().for_each(|class| app.metrics.step_up(class, "done"));
+    let response = if settled.followed {
+        app.metrics.authorization("code");
+        response
+    } else {
+        error_response(app, &request.address, &too_often)
+    };
     Ok(Answered { response, cookie: settled.cookie })
-}
-
-/// Attack: a program presses "Continue" as fast as it can, and each code is a row.
-async fn waits(app: &App, interaction: &Interaction, client: &ClientId) -> Result<bool, StoreError> {
-    let Some(session) = interaction.session().map(|session| session.id.clone()) else { return Ok(false) };
-    let (client, now) = (client.clone(), app.now());
-    app.store.read(move |c| sessions::is_answered_too_often(c, &session, &client, now)).await
 }
 
 fn too_often() -> Fault {
@@ -144,16 +142,6 @@ pub async fn refused(
     address: Option<&ReturnAddress>,
     fault: &Fault,
 ) -> Result<(Option<Response>, bool), StoreError> {
-    let forgotten = ended(app, interaction, client, fault).await?;
-    Ok((address.map(|address| error_response(app, address, fault)), forgotten))
-}
-
-async fn ended(
-    app: &App,
-    interaction: Interaction,
-    client: &ClientId,
-    fault: &Fault,
-) -> Result<bool, StoreError> {
     let entry = interaction.progress.person().map(|person| {
         interaction.entry(app, person, What::Authorization).client(client).refused(fault.code.as_str())
     });
@@ -161,7 +149,7 @@ async fn ended(
     let step_up = step_up.map(str::to_owned);
     let forgotten = settle::end(app, interaction, entry).await?;
     step_up.iter().for_each(|class| app.metrics.step_up(class, fault.code.as_str()));
-    Ok(forgotten)
+    Ok((address.map(|address| error_response(app, address, fault)), forgotten))
 }
 
 /// RFC 6749 §4.1.2.1.

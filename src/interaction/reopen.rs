@@ -59,7 +59,7 @@ pub async fn reopen(
     secret: &SecretHash,
     id: &InteractionId,
     source: &str,
-    form: &Parameters,
+    form: Parameters,
 ) -> Result<Option<(Opened, Parameters)>, OpenError> {
     let field = |name| form.one(name).ok().flatten().unwrap_or_default();
     let step = "0";

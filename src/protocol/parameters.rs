@@ -31,13 +31,6 @@ const REPEATABLE: &str = "resource";
 
 impl Parameters {
     /// Reads a query or a form body. Only too many parameters fail here; each other fault waits for its name.
-    /// The same, but for one that has this value alone.
-    pub fn with(&self, name: &str, value: String) -> Self {
-        let mut all = self.0.clone();
-        all.insert(name.to_owned(), vec![Ok(value)]);
-        Self(all)
-    }
-
     pub fn parse(raw: &str) -> Result<Self, Fault> {
         let mut by_name = BTreeMap::<String, Vec<Value>>::new();
         for (count, pair) in raw.split('&').filter(|pair| !pair.is_empty()).enumerate() {
@@ -53,6 +46,12 @@ impl Parameters {
             }
         }
         Ok(Self(by_name))
+    }
+
+    /// The same, but for one that has this value alone.
+    pub fn with(mut self, name: &str, value: String) -> Self {
+        self.0.insert(name.to_owned(), vec![Ok(value)]);
+        self
     }
 
     /// The one value of `name`; `None` when absent or empty.

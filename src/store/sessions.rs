@@ -294,18 +294,6 @@ pub fn answered(c: &mut Conn, session: &SessionId, client: &ClientId, now: Time)
         || answered_again(c, session, client, now)?)
 }
 
-/// Whether this session is to wait before it answers this client again.
-pub fn is_answered_too_often(
-    c: &mut Conn,
-    session: &SessionId,
-    client: &ClientId,
-    now: Time,
-) -> QueryResult<bool> {
-    let this = session_clients::table.find((session.as_str(), client.as_str()));
-    let paid_until = this.select(session_clients::paid_until).row::<i64>(c)?.map(Time::from_micros);
-    Ok(paid_until.is_some_and(|paid_until| pace::one_more(paid_until, now).is_none()))
-}
-
 /// As [`pace::one_more`] decides, in the statement.
 fn answered_again(c: &mut Conn, session: &SessionId, client: &ClientId, now: Time) -> QueryResult<bool> {
     let (first, last) = pace::present(now);

@@ -160,10 +160,12 @@ pub fn source(app: &App, request: &HttpRequest) -> String {
             }
             // The same for the whole of this request.
             let mut own = request.extensions_mut();
-            if own.get::<Nameless>().is_none() {
-                own.insert(Nameless(hop::nameless(app.entropy.as_ref())));
+            if let Some(Nameless(source)) = own.get() {
+                return source.clone();
             }
-            own.get::<Nameless>().map(|Nameless(source)| source.clone()).unwrap_or_default()
+            let source = hop::nameless(app.entropy.as_ref());
+            own.insert(Nameless(source.clone()));
+            source
         }
     }
 }

@@ -160,7 +160,7 @@ async fn reopened(app: &App, request: &HttpRequest, id: &str, page: Page, body: 
         return over();
     }
     let source = edge::source(app, request);
-    let (opened, form) = match reopen(app, &secret.hash(), &id, &source, &form).await {
+    let (opened, form) = match reopen(app, &secret.hash(), &id, &source, form).await {
         Ok(Some(reopened)) => reopened,
         Ok(None) => return over(),
         Err(OpenError::TooMany) => return super::authorize::too_many(app, request),
