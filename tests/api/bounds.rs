@@ -331,6 +331,7 @@ async fn a_session_that_was_answered_3600_times_in_an_hour_waits_for_its_next_co
         let (ada, bob) = (app.user("ada").await, app.user("bob").await);
         let (mut browser, mut another) =
             (Browser::signed_in(&app, &ada).await, Browser::signed_in(&app, &bob).await);
+        app.clock.advance(5);
         let silent = Request::new().with("prompt", "none").path();
         // As after 3,599 answers.
         let paid_until = app.clock.now().plus(Seconds(3_599)).micros();
@@ -354,9 +355,14 @@ async fn a_session_that_was_answered_3600_times_in_an_hour_waits_for_its_next_co
         let refused = browser.choose(&page, &ada).await;
         assert_eq!(error(&refused), "temporarily_unavailable");
         assert_eq!((rows(&app, "grants"), rows(&app, "audit")), (written.0, written.1 + 2));
+        // What is proved there is not lost.
+        let page = browser.open(&Request::new().with("prompt", "login").path()).await;
+        let refused = browser.submit(&page, &[("password", PASSWORD)]).await;
+        assert_eq!(error(&refused), "temporarily_unavailable");
+        let proved = app.clock.now().unix_seconds();
         code(&another.get(&silent).await);
         app.clock.advance(1);
-        code(&browser.get(&silent).await);
+        assert_eq!(tokens(&app, &browser.get(&silent).await).await.id_token["auth_time"], proved);
         assert_eq!(error(&browser.get(&silent).await), "temporarily_unavailable");
     }
 }

@@ -167,6 +167,25 @@ async fn the_first_password_of_somebody_with_a_passkey_wants_the_mailed_code() {
 }
 
 #[tokio::test]
+async fn a_first_password_that_was_typed_before_an_address_was_verified_waits_for_its_code() {
+    let mailbox = SmtpServer::start(Manner::Takes).await;
+    let app = TestApp::on(sqlite(), &mailbox.settings()).await;
+    let (_, mut browser, mut phone) = with_passkey(&app, "ada").await;
+    app.sql("DELETE FROM credentials WHERE kind = 'pwd'");
+    let page = browser.open("/account/password").await;
+    let page = browser.tap(&page, &mut phone).await;
+    assert_eq!(page.page(), "account-password");
+    let typed = browser.press(&page, &[("password", NEW)]).await;
+    app.command(&["user", "update", "ada", "--email", "ada@op.test"], "");
+    let page = browser.follow(typed).await;
+    assert_eq!(page.page(), "mail-code", "{page:?}");
+    assert_eq!(factors(&app, "ada"), ["passkey", "recovery"]);
+    let page = browser.submit(&page, &[("code", &mailed_code(&mailbox, 1).await)]).await;
+    assert_eq!(page.page(), "account-passkeys");
+    assert_eq!(factors(&app, "ada"), ["passkey", "pwd", "recovery"]);
+}
+
+#[tokio::test]
 async fn where_no_mail_can_be_sent_the_password_opens_the_door_for_the_first_factor_only() {
     let app = TestApp::spawn().await;
     for (n, (action, enrols)) in DOORS.into_iter().enumerate() {
