@@ -1,4 +1,4 @@
-//! Somebody who is signed in, and the relying party of theirs: one flow at a time, on a keep-alive connection that a few share. An answer that is
+//! Somebody who is signed in, and the relying party of theirs: one keep-alive connection, one flow at a time. An answer that is
 //! not what it shall be ends the run: of each redirect its state and issuer, of each token its signature, of whom and for whom it is,
 //! and what it states.
 
@@ -106,23 +106,11 @@ pub enum With {
     PasswordAndTotp,
 }
 
-/// Those who share a connection. One alone would be answered more often than somebody may be.
-pub type InTurns = Vec<Person>;
-pub const TURNS: usize = 8;
-
-/// The users `u0` and so on, each signed in, [`TURNS`] to a connection.
-pub async fn sign_in_all(place: &Place, server: &Server, connections: usize, with: With) -> Vec<InTurns> {
+/// The users `u0` and so on, each signed in.
+pub async fn sign_in_all(place: &Place, server: &Server, count: usize, with: With) -> Vec<Person> {
     let keys = folder::load(&place.keys()).unwrap().signing;
-    let keys = &Arc::new(Keyring::new(keys, Seconds::hours(1)));
-    let signed_in = (0..connections).map(|connection| async move {
-        let (http, mut people) = (client(), Vec::new());
-        for n in 0..TURNS {
-            let name = format!("u{}", connection * TURNS + n);
-            people.push(Person::sign_in(place, server, (keys.clone(), http.clone()), (name, with)).await);
-        }
-        people
-    });
-    join_all(signed_in).await
+    let keys = Arc::new(Keyring::new(keys, Seconds::hours(1)));
+    join_all((0..count).map(|n| Person::sign_in(place, server, keys.clone(), (format!("u{n}"), with)))).await
 }
 
 /// Against the floor: how many flows there were.
@@ -151,13 +139,13 @@ impl Person {
     async fn sign_in(
         place: &Place,
         server: &Server,
-        (keys, http): (Arc<Keyring>, Client),
+        keys: Arc<Keyring>,
         (name, with): (String, With),
     ) -> Self {
         let issuer = place.issuer();
         let encoded = url::form_urlencoded::byte_serialize(issuer.as_bytes()).collect::<String>();
         let mut person = Self {
-            http,
+            http: client(),
             address: server.address.clone(),
             issuer: issuer.into(),
             ends: format!("&state=s&iss={encoded}").into(),

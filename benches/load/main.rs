@@ -16,7 +16,7 @@ mod server;
 mod targets;
 
 use client::Flow;
-use client::InTurns;
+use client::Person;
 use client::With;
 use floor::Floor;
 use futures_util::future::join;
@@ -82,7 +82,7 @@ async fn bench(only: Option<&str>) -> Verdict {
 }
 
 async fn flows(place: &Place, database: &str, span: Duration, verdict: &mut Verdict) {
-    place.prepare(MOST * client::TURNS);
+    place.prepare(MOST);
     let server = place.serve();
     for path in ["/readyz", "/jwks", "/.well-known/openid-configuration", "/"] {
         assert_eq!(place.status(path), Some(200), "{path}");
@@ -131,7 +131,7 @@ async fn beside(
     floor: Floor,
     place: &Place,
     server: &Server,
-    people: &[InTurns],
+    people: &[Person],
     flow: Flow,
     span: Duration,
 ) -> (Figures, f64) {
@@ -148,7 +148,7 @@ async fn beside(
 
 /// The same flow beside a thousand and beside a million users, sessions and grants; and while a million expired rows go.
 async fn size(place: &Place, span: Duration, verdict: &mut Verdict) {
-    place.prepare(MOST * client::TURNS);
+    place.prepare(MOST);
     println!("\n## Size (SQLite)\n");
     Figures::heading();
     let measured = async |name: &str| {
@@ -168,7 +168,7 @@ async fn size(place: &Place, span: Duration, verdict: &mut Verdict) {
     let (server, start) = place.serve_timed();
     verdict.at_most("SQLite, 1,000,000 of each: start to first answer, s", start, 1.0);
     let people = client::sign_in_all(place, &server, MOST, With::Password).await;
-    begin(place, &people, Flow::Silent).await;
+    begin(&people, Flow::Silent).await;
     let (left, most, is_over) = (fill::expired_left(place), Instant::now() + 10 * span, Cell::new(false));
     let until_it_is_over = async {
         while !fill::is_swept(place) && Instant::now() < most {
@@ -191,7 +191,7 @@ async fn hour(place: &Place, verdict: &mut Verdict) {
     let minutes = std::env::var("BENCH_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(60_u32);
     let flows = Flow::ALL.len();
     assert!(minutes as usize >= 3 * flows, "{minutes} minutes show nothing: each flow needs three");
-    place.prepare(MOST * client::TURNS);
+    place.prepare(MOST);
     let server = place.serve();
     let people = client::sign_in_all(place, &server, MOST, With::PasswordAndTotp).await;
     println!("\n## {minutes} minutes of load (SQLite)\n");

@@ -1,7 +1,7 @@
 //! One run: so many connections, one flow after another on each, for a while.
 
 use super::client::Flow;
-use super::client::InTurns;
+use super::client::Person;
 use super::server::Place;
 use super::server::Server;
 use futures_util::future::join_all;
@@ -21,39 +21,28 @@ pub struct Figures {
     database: Option<f64>,
 }
 
-pub async fn run(
-    place: &Place,
-    server: &Server,
-    connections: &[InTurns],
-    flow: Flow,
-    span: Duration,
-) -> Figures {
-    begin(place, connections, flow).await;
+pub async fn run(place: &Place, server: &Server, people: &[Person], flow: Flow, span: Duration) -> Figures {
+    let _paces = place.forget_paces();
+    begin(people, flow).await;
     let until = Instant::now() + span;
-    run_while(server, connections, flow, || Instant::now() < until).await
+    run_while(server, people, flow, || Instant::now() < until).await
 }
 
-/// What is made once per person, connection or plan is not measured; nor is what they did before.
-pub async fn begin(place: &Place, connections: &[InTurns], flow: Flow) {
-    place.forget_paces();
-    let begun = connections.iter().map(|people| async move {
-        for person in people {
-            person.begin(flow).await;
-        }
-    });
-    join_all(begun).await;
+/// What is made once per connection or plan is not measured.
+pub async fn begin(people: &[Person], flow: Flow) {
+    join_all(people.iter().map(|person| person.begin(flow))).await;
 }
 
 pub async fn run_while(
     server: &Server,
-    connections: &[InTurns],
+    people: &[Person],
     flow: Flow,
     goes_on: impl Fn() -> bool,
 ) -> Figures {
     let (cpu, database, began) = (server.cpu(), server.database_cpu(), Instant::now());
-    let took = join_all(connections.iter().map(|people| async {
+    let took = join_all(people.iter().map(|person| async {
         let mut took = Vec::new();
-        for person in people.iter().cycle().take_while(|_| goes_on()) {
+        while goes_on() {
             let began = Instant::now();
             person.go(flow).await;
             took.push(began.elapsed());

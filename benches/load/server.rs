@@ -19,7 +19,12 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::thread::sleep;
+use std::thread::spawn;
 use std::time::Duration;
 use std::time::Instant;
 use tempfile::TempDir;
@@ -41,6 +46,12 @@ pub struct Server {
     child: Child,
     pub address: String,
     postmaster: Option<u32>,
+}
+
+/// Forgets how often somebody was answered, again and again.
+pub struct Paces {
+    is_over: Arc<AtomicBool>,
+    forgets: Option<JoinHandle<()>>,
 }
 
 #[derive(diesel::QueryableByName)]
@@ -128,16 +139,26 @@ impl Place {
         }
     }
 
-    /// Whoever signed in may be answered as often as if nothing had been asked before.
-    pub fn forget_paces(&self) {
-        let forget = "UPDATE session_clients SET paid_until = 0; UPDATE refresh_tokens SET paid_until = 0 WHERE used_at IS NULL";
-        match self.database.strip_prefix("sqlite://") {
-            Some(path) => {
-                let mut c = SqliteConnection::establish(path).unwrap();
-                c.batch_execute(&format!("PRAGMA busy_timeout = 10000; {forget}")).unwrap();
+    /// While this is held, people are answered as often as they ask: nobody is as fast as a load.
+    pub fn forget_paces(&self) -> Paces {
+        const EACH: Duration = Duration::from_millis(500);
+        let (url, is_over) = (self.database.clone(), Arc::new(AtomicBool::new(false)));
+        let seen = is_over.clone();
+        let forgets = spawn(move || {
+            let mut c: Box<dyn SimpleConnection> = match url.strip_prefix("sqlite://") {
+                Some(path) => Box::new(SqliteConnection::establish(path).unwrap()),
+                None => Box::new(PgConnection::establish(&url).unwrap()),
+            };
+            if url.starts_with("sqlite://") {
+                c.batch_execute("PRAGMA busy_timeout = 10000").unwrap();
             }
-            None => PgConnection::establish(&self.database).unwrap().batch_execute(forget).unwrap(),
-        }
+            while !seen.load(Ordering::Relaxed) {
+                c.batch_execute("UPDATE session_clients SET paid_until = 0 WHERE paid_until > 0").unwrap();
+                c.batch_execute("UPDATE refresh_tokens SET paid_until = 0 WHERE used_at IS NULL").unwrap();
+                sleep(EACH);
+            }
+        });
+        Paces { is_over, forgets: Some(forgets) }
     }
 
     pub fn otpauth_uri(&self, name: &str) -> String {
@@ -192,6 +213,15 @@ impl Server {
     /// Of PostgreSQL with all its processes.
     pub fn database_cpu(&self) -> Option<Cpu> {
         self.postmaster.map(Cpu::with_children)
+    }
+}
+
+impl Drop for Paces {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(forgets) = self.forgets.take() {
+            forgets.join().unwrap();
+        }
     }
 }
 
